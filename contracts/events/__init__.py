@@ -1,0 +1,58 @@
+"""Every event of the platform, by its type. A type is storage format: never renamed, only joined by a next version."""
+
+from __future__ import annotations
+
+from contracts.envelope import Data
+from contracts.events.evidence import EvidenceSubmitted
+from contracts.events.frameworks import FrameworkPublished, PolicyPublished, ScalePublished
+from contracts.events.log import LogOpened, LogTicked
+from contracts.events.mastery import MasteryChanged
+from contracts.events.schedule import PlanPublished, SeatAssigned, SeatReleased
+from contracts.events.schools import CalendarPublished, ClassRegistered, SchoolRegistered, StaffRegistered
+from contracts.events.students import ProgrammeChanged, StudentEnrolled, StudentTransferred, StudentWithdrawn
+
+EVENTS: dict[str, type[Data]] = {
+    event.TYPE: event
+    for event in (
+        LogOpened,
+        LogTicked,
+        EvidenceSubmitted,
+        StudentEnrolled,
+        StudentTransferred,
+        StudentWithdrawn,
+        ProgrammeChanged,
+        SchoolRegistered,
+        StaffRegistered,
+        ClassRegistered,
+        CalendarPublished,
+        FrameworkPublished,
+        ScalePublished,
+        PolicyPublished,
+        MasteryChanged,
+        PlanPublished,
+        SeatAssigned,
+        SeatReleased,
+    )
+}
+
+__all__ = [
+    "EVENTS",
+    "CalendarPublished",
+    "ClassRegistered",
+    "EvidenceSubmitted",
+    "FrameworkPublished",
+    "LogOpened",
+    "LogTicked",
+    "MasteryChanged",
+    "PlanPublished",
+    "PolicyPublished",
+    "ProgrammeChanged",
+    "ScalePublished",
+    "SchoolRegistered",
+    "SeatAssigned",
+    "SeatReleased",
+    "StaffRegistered",
+    "StudentEnrolled",
+    "StudentTransferred",
+    "StudentWithdrawn",
+]

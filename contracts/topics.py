@@ -1,0 +1,63 @@
+"""The map of the system: which events flow where, keyed by what, from whom, to whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from contracts import events as e
+from contracts.envelope import Data
+
+# Nothing is ever deleted or compacted: a topic is the log. Replication is set by whoever creates it (1 locally, 3 in a cluster).
+_KEEP_EVERYTHING = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic. `key` is the record key; reference events have none and are placed in every partition."""
+
+    name: str
+    key: str
+    events: tuple[type[Data], ...]
+    producer: str
+    consumers: tuple[str, ...]
+    configs: dict[str, str] = field(default_factory=lambda: dict(_KEEP_EVERYTHING))
+
+
+EVIDENCE_LOG = Topic(
+    name="evidence.log",
+    key="student pseudonym",
+    events=(
+        e.LogOpened,
+        e.LogTicked,
+        e.EvidenceSubmitted,
+        e.StudentEnrolled,
+        e.StudentTransferred,
+        e.StudentWithdrawn,
+        e.ProgrammeChanged,
+        e.SchoolRegistered,
+        e.StaffRegistered,
+        e.ClassRegistered,
+        e.CalendarPublished,
+        e.FrameworkPublished,
+        e.ScalePublished,
+        e.PolicyPublished,
+    ),
+    producer="evidence",
+    consumers=("mastery", "scheduling", "reporting"),
+)
+MASTERY_CHANGES = Topic(
+    name="mastery.changes",
+    key="student pseudonym",
+    events=(e.MasteryChanged, e.LogTicked),
+    producer="mastery",
+    consumers=("scheduling", "reporting"),
+)
+SCHEDULE_CHANGES = Topic(
+    name="schedule.changes",
+    key="student pseudonym",
+    events=(e.PlanPublished, e.SeatAssigned, e.SeatReleased, e.LogTicked),
+    producer="scheduling",
+    consumers=("reporting",),
+)
+
+TOPICS: tuple[Topic, ...] = (EVIDENCE_LOG, MASTERY_CHANGES, SCHEDULE_CHANGES)

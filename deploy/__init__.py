@@ -1,0 +1,1 @@
+"""What runs Cairn somewhere: the local stack, the seeds, images, dashboards."""
