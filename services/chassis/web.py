@@ -1,0 +1,288 @@
+"""HTTP for every service: the application, its problems, its body limit, its background tasks, its server.
+
+Every error is a problem (RFC 9457, `application/problem+json`) with a stable `code`, the `pointer` of the field at fault and what
+was `expected`; the framework's own errors too. None of them repeats what the caller sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.chassis import health as health_
+from services.chassis.errors import Conflict, Rejected, Transient, Unavailable
+from services.chassis.health import Health
+from services.chassis.settings import ServiceSettings
+from services.chassis.validation import fault_of
+
+log = logging.getLogger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+# More than any body that a service of ours takes; the evidence door's own limits are below it.
+MAX_BODY_BYTES = 1024 * 1024
+# How long open requests may take to finish after SIGTERM; below the 30 s after which orchestrators kill.
+GRACE_SECONDS = 10
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem. `expected` says what would have been accepted; no member holds a value that was sent."""
+
+    type: str = Field(examples=["urn:cairn:problem:invalid-field"])
+    title: str
+    status: int
+    code: str = Field(examples=["invalid-field"])
+    pointer: str | None = Field(default=None, description="JSON pointer of the field at fault; absent: the whole")
+    expected: str | None = None
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": {"model": Problem, "content": {PROBLEM_JSON: {}}}}
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """A loop that the process exists for, such as a relay. It runs until it is cancelled; if it ends, the process does."""
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+
+
+Parts = Callable[[FastAPI], AbstractAsyncContextManager[Sequence[Background]]]
+
+
+def create_app(
+    title: str, *, health: Health, parts: Parts | None = None, max_body_bytes: int = MAX_BODY_BYTES, **options: Any
+) -> FastAPI:
+    """A FastAPI application with health, problems and limits.
+
+    `parts` opens what the service needs (pools, ledgers: put on `app.state`) and yields its background tasks. The interactive
+    documentation is off, because its pages load their scripts from elsewhere; `/openapi.json` is complete.
+    """
+    app = FastAPI(
+        title=title,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan(parts, health),
+        telemetry={"logs": False, "operation_spans": False},  # its logs carry exceptions' messages, which may quote values
+        **options,
+    )
+    app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
+    app.include_router(health_.routes(health))
+    _handle_errors(app)
+    return app
+
+
+def _handle_errors(app: FastAPI) -> None:
+    app.add_exception_handler(Rejected, _rejected)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(Conflict, _conflict)
+    app.add_exception_handler(Unavailable, _unavailable)
+    app.add_exception_handler(Transient, _unavailable)
+    app.add_exception_handler(Exception, _internal)
+
+
+def problem(status: int, code: str, expected: str | None, *, pointer: str = "", headers: dict[str, str] | None = None) -> Response:
+    """A problem as a response. `code` in kebab case becomes the title and the type."""
+    body: dict[str, object] = {
+        "type": f"urn:cairn:problem:{code}",
+        "title": code.replace("-", " ").capitalize(),
+        "status": status,
+        "code": code,
+    }
+    if pointer:
+        body["pointer"] = pointer
+    if expected:
+        body["expected"] = expected
+    return Response(orjson.dumps(body), status, headers, PROBLEM_JSON)
+
+
+def retry_later(expected: str) -> Response:
+    """503: nothing is wrong with the request, and the same one may be sent again."""
+    return problem(503, "unavailable", expected, headers={"retry-after": "1"})
+
+
+async def _rejected(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Rejected)
+    headers = {"www-authenticate": "Bearer"} if error.status == 401 else None
+    return problem(error.status, error.code, error.expected, pointer=error.pointer, headers=headers)
+
+
+async def _invalid_request(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    details = error.errors()[0]
+    if details["type"] == "json_invalid":
+        return problem(400, "invalid-json", "valid JSON")
+    if details["loc"][0] == "body":
+        details["loc"] = details["loc"][1:]
+    found = fault_of(details)
+    return problem(422, "invalid-field", found.expected, pointer=found.pointer)
+
+
+async def _conflict(_: Request, error: Exception) -> Response:
+    return problem(409, "conflict", "fresh state: read again and decide again")
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    log.warning("cannot answer now", extra={"error": type(error).__name__})
+    return retry_later(str(error) if isinstance(error, Unavailable) else "a passing fault to be over")
+
+
+async def _internal(_: Request, error: Exception) -> Response:
+    return problem(500, "internal-server-error", None)  # the server logs it, by type and place
+
+
+async def _http_exception(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    expected = error.detail if isinstance(error, TooLarge) else None
+    return problem(error.status_code, code, expected, headers=dict(error.headers or {}))
+
+
+class TooLarge(HTTPException):
+    """413. An `HTTPException`, so that FastAPI's own reading of a body passes it on."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(413, f"a body of at most {max_bytes} bytes")
+
+
+class BodyLimit:
+    """Refuses a body that is announced as, or grows, larger than `max_bytes`.
+
+    (The framework's own limiter answers in plain text, which would not be a problem in our sense.)
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if announced.isdigit() and int(announced[:19]) > self.max_bytes:
+            answer = await _http_exception(Request(scope), TooLarge(self.max_bytes))
+            answer.headers["connection"] = "close"  # the body is not going to be read
+            return await answer(scope, receive, send)
+        return await self.app(scope, self._counted(receive), send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        left = self.max_bytes
+
+        async def counted() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise TooLarge(self.max_bytes)
+            return message
+
+        return counted
+
+
+def _lifespan(parts: Parts | None, health: Health) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            async with parts(app) if parts else _nothing() as background:
+                tasks = [_start(each, app, health) for each in background]
+                try:
+                    yield
+                finally:
+                    await _cancel(tasks)
+        except Unavailable as error:
+            log.error(str(error))  # its words are ours, and the operator needs them
+            raise
+        except Exception as error:
+            log.error("could not start or stop", exc_info=error)
+            raise
+
+    return lifespan
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncIterator[Sequence[Background]]:
+    yield ()
+
+
+def _start(background: Background, app: FastAPI, health: Health) -> asyncio.Task[None]:
+    async def forever() -> None:
+        await background.run()
+
+    task = asyncio.create_task(forever(), name=background.name)
+
+    async def check() -> str | None:
+        return "has stopped" if task.done() else None
+
+    health.add_alive(background.name, check)
+    task.add_done_callback(lambda ended: _ended(ended, app))
+    return task
+
+
+def _ended(task: asyncio.Task[None], app: FastAPI) -> None:
+    if task.cancelled():
+        return
+    error = task.exception()
+    if isinstance(error, Unavailable):
+        log.error(str(error), extra={"task": task.get_name()})
+    else:
+        log.error("a background task ended, so the process does", extra={"task": task.get_name()}, exc_info=error)
+    app.state.failed = True
+    if stop := getattr(app.state, "stop", None):
+        stop()
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def run(app: FastAPI, settings: ServiceSettings) -> None:
+    """Serve until SIGTERM or SIGINT. Exits with 1 when a background task ended, so that whoever watches starts it again."""
+    with listening(settings.host, settings.port) as bound:
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                loop="uvloop",
+                http="httptools",
+                log_config=None,
+                access_log=False,  # a line a request says nothing that the span and the metrics do not
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        app.state.stop = lambda: setattr(server, "should_exit", True)
+        host, port = bound.getsockname()[:2]
+        log.info("listening", extra={"address": f"http://{f'[{host}]' if ':' in host else host}:{port}"})
+        server.run(sockets=[bound])
+    if getattr(app.state, "failed", False):
+        sys.exit(1)
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 picks a free one. Raises `Unavailable` when the address is taken."""
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise Unavailable(f"cannot listen on {host}:{port} ({error.strerror}): set CAIRN_PORT to a free port") from None
+    bound.listen(2048)
+    bound.set_inheritable(True)
+    return bound
