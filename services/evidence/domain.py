@@ -1,0 +1,127 @@
+"""What the evidence service decides about: drafts, refusals, holds, and the outcomes that the ledger answers with.
+
+Owns: the types between the doors and the ledger. Must not: know the clock, randomness, Kafka, Postgres or logging.
+Every item that a publisher sends becomes exactly one `Draft`, `Refusal` or `Hold`, and ends as one outcome, so that
+received = accepted + duplicate + rejected + held, a publisher, always.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from contracts.ids import uuid7_day
+
+# The source of the log's own events (`log.opened`, `log.ticked`). No publisher may bear this name.
+LOG_SOURCE = "cairn"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A submission that is ready for the log: everything but its position and recordedtime.
+
+    `subject` is the student's pseudonym, None for a reference event (which goes to every partition). `prepared` is what
+    `contracts.codec.prepare` gave; `submissionhash` (32 bytes) tells a resend from a conflict; `day` is `day_of` the
+    submission. `merges` is the ledger's merge counter under which the identifier was resolved: an append under another is
+    refused with `Conflict`, and resolves again. `held`: this draft waits in `held` until now and was counted when it came.
+    """
+
+    publisher: str
+    source: str
+    id: str
+    day: date
+    subject: str | None
+    type: str
+    submissionhash: bytes
+    prepared: bytes
+    merges: int
+    traceparent: str | None = None
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A submission that was refused at the door; kept for 30 days for its publisher and district IT.
+
+    `source` and `id` are None when they could not be read. `code`, `pointer` and `expected` never hold a sent value.
+    `held`: it waits in `held` until now, was counted when it came, and is refused after all.
+    """
+
+    publisher: str
+    source: str | None
+    id: str | None
+    code: str
+    pointer: str
+    expected: str
+    payload: bytes
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A submission that must wait, e.g. `unknown-student`, until what `key` names is known. `payload` is what came."""
+
+    publisher: str
+    source: str
+    id: str
+    day: date
+    reason: str
+    key: str
+    submissionhash: bytes
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one transaction takes. `atomic`: if one draft conflicts, none is appended, and all are counted as rejected."""
+
+    drafts: tuple[Draft, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    atomic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The event is in the log, durably. `leaf` is its Merkle leaf hash, SHA-256(0x00 ‖ record)."""
+
+    position: int
+    leaf: bytes
+    recordedtime: datetime
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicting:
+    """The same source and id with other content: the first stays, at `position` (None: the first is itself held)."""
+
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """It waits. `duplicate`: the same submission was waiting already."""
+
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """Not appended, because another item of its atomic batch conflicts; counted as rejected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It was refused, most recently for this `code` (the answer to a question about an id, never to a submission)."""
+
+    code: str
+    pointer: str
+    expected: str
+
+
+Outcome = Receipt | Conflicting | Held | Abandoned
+
+
+def day_of(id: str, time: datetime) -> date:
+    """The UTC day under which an event is deduplicated: a UUIDv7's own, else the date of `time`."""
+    return uuid7_day(id) or time.astimezone(UTC).date()
