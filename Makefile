@@ -60,7 +60,6 @@ format: setup ## Let ruff mend what it can
 
 contracts: setup ## Write schemas and AsyncAPI anew; an incompatible change fails
 	@$(BIN)/python -m tests.contracts.compatibility
-	@$(BIN)/python -m contracts.generate
 
 bench: setup ## Measure the rows of the speed table, each with its ratio, machine and seed
 	@set -e; for file in tests/bench/[a-z]*.py; do \

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, Union, cast
 
 from pydantic import Field, TypeAdapter, ValidationError, create_model
 
 from contracts.envelope import Data, Event, dataschema_of
 from contracts.events import EVENTS
+from contracts.ids import Pseudonym
 from contracts.upcasters import upcast
 
-_EVENTS = tuple(
-    create_model(f"{data.__name__}Event", __base__=Event[data], type=(Literal[type_], ...))  # type: ignore[arg-type,valid-type]
-    for type_, data in EVENTS.items()
-)
-_EVENT: TypeAdapter[Event[Data]] = TypeAdapter(Annotated[Union[_EVENTS], Field(discriminator="type")])  # type: ignore[arg-type]  # noqa: UP007
+
+def _record(type_: str, data: type[Data]) -> type[Event[Data]]:
+    subject = (None, None) if data.REFERENCE else (Pseudonym, ...)
+    fields: dict[str, Any] = {"type": (Literal[type_], ...), "subject": subject}
+    model = create_model(f"{data.__name__}Event", __base__=Event[data], **fields)  # type: ignore[valid-type]
+    return cast("type[Event[Data]]", model)
+
+
+# A whole record of each type: the envelope narrowed to that type, with its data.
+RECORDS: dict[str, type[Event[Data]]] = {type_: _record(type_, data) for type_, data in EVENTS.items()}
+_EVENT: TypeAdapter[Event[Data]] = TypeAdapter(Annotated[Union[tuple(RECORDS.values())], Field(discriminator="type")])  # type: ignore[arg-type]  # noqa: UP007
 
 
 class UnknownType(ValueError):  # noqa: N818 - named for what it found
@@ -36,9 +43,11 @@ def prepare(
 ) -> bytes:
     """The record's bytes up to `position`: an open JSON object in the envelope's field order, absent fields left out.
 
-    `extensions` are the envelope's optional fields. Nothing is validated here beyond the data's own model: what a
+    `extensions` are the envelope's optional fields. Little is validated here beyond the data's own model: what a
     publisher sent was validated at the door.
     """
+    if (subject is None) is not data.REFERENCE:
+        raise TypeError(f"{data.TYPE}: a student's event has a subject, a reference event has none")
     head: dict[str, Any] = {"specversion": "1.0", "id": id, "source": source, "type": data.TYPE}
     if subject is not None:
         head["subject"] = subject
@@ -81,4 +90,5 @@ def decode(record: bytes) -> Event[Data]:
 
 def timestamp(time: datetime) -> str:
     """RFC 3339 in UTC with microseconds, always 27 characters: text order is time order."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime: its %Y writes the year 987 with three digits.
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"

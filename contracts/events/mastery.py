@@ -13,16 +13,19 @@ from contracts.ids import Code, Position
 
 
 class Move(Part):
-    """A student's standing in one competency, before and after. `level` None: none, for a `reason` (`no-evidence`, `too-few`)."""
+    """A student's standing in one competency, before and after. `level` None: none, for a `reason` (`no-evidence`, `too-few`).
+
+    What is None is left out of the record, so every field that may be None has None as its default.
+    """
 
     framework: Code
     competency: Code
-    level: Annotated[int, Field(ge=0, le=100)] | None
-    value_thousandths: Thousandths | None
-    previous_level: Annotated[int, Field(ge=0, le=100)] | None
+    level: Annotated[int, Field(ge=0, le=100)] | None = None
+    value_thousandths: Thousandths | None = None
+    previous_level: Annotated[int, Field(ge=0, le=100)] | None = None
     pieces: Annotated[int, Field(ge=0)]
-    policy: Code | None
-    policy_version: Annotated[int, Field(ge=1)] | None
+    policy: Code | None = None
+    policy_version: Annotated[int, Field(ge=1)] | None = None
     reason: Code | None = None
 
 
@@ -35,5 +38,5 @@ class MasteryChanged(Data):
     TYPE: ClassVar[str] = "cairn.mastery.changed.v1"
 
     cause: Position
-    school: Code | None
+    school: Code | None = None
     moves: Annotated[tuple[Move, ...], Field(min_length=1)]
