@@ -1,0 +1,102 @@
+"""Postgres: pools with sane limits, and which failures pass by themselves.
+
+Owns: how every process connects. Must not: hold SQL of a service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+import asyncpg
+
+from services.chassis.errors import Transient
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+T = TypeVar("T")
+
+# For annotations (the driver's classes take type parameters in its stubs only).
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+# A session's settings. Times in milliseconds.
+SETTINGS: Mapping[str, str] = {
+    # Compiling a plan costs 50-500 ms; our statements run for 1-10.
+    "jit": "off",
+    # Tables grow from nothing to millions while a statement stays prepared: a cached generic plan would go on scanning what
+    # was empty when it was made, and would lock every partition of a partitioned table. Planning costs 0.1 ms.
+    "plan_cache_mode": "force_custom_plan",
+    # "Accepted" means durable, whatever a database's own default is.
+    "synchronous_commit": "on",
+    "timezone": "UTC",
+    # A statement that takes longer is stuck: the transaction is rolled back and tried again.
+    "statement_timeout": "30000",
+    # Waiting for a row lock (head, cursor, next_out) for longer means that its holder is lost.
+    "lock_timeout": "10000",
+    # A process that is paused inside a transaction (SIGSTOP, a debugger) must not hold the head for ever.
+    "idle_in_transaction_session_timeout": "20000",
+}
+
+# Failures of the moment: the same work may well succeed when tried again. Everything else is a bug or an answer.
+PASSING: tuple[type[BaseException], ...] = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    OSError,
+    TimeoutError,
+)
+
+
+async def create_pool(dsn: str, *, application: str, size: int = 8, settings: Mapping[str, str] | None = None) -> Pool:
+    """A pool of up to `size` connections, named `application` in `pg_stat_activity`. `settings` add to `SETTINGS`."""
+    with passing():
+        pool = await asyncpg.create_pool(
+            dsn,
+            min_size=1,
+            max_size=size,
+            # An idle connection is kept: making one costs 5 ms and the ledger's statements would be prepared anew.
+            max_inactive_connection_lifetime=0,
+            timeout=10,
+            command_timeout=60,
+            server_settings={**SETTINGS, **(settings or {}), "application_name": application},
+        )
+    assert pool is not None
+    return pool
+
+
+@contextmanager
+def passing() -> Iterator[None]:
+    """Turn a failure of the moment into `Transient`. Its message names the kind only: a driver's own may quote values."""
+    try:
+        yield
+    except PASSING as error:
+        raise Transient(f"Postgres: {type(error).__name__}") from error
+    except asyncpg.InterfaceError as error:
+        if "connection is closed" not in str(error):
+            raise  # misuse of the driver: a bug
+        raise Transient("Postgres: the connection was lost") from error
+
+
+async def retry(work: Callable[[], Awaitable[T]], *, attempts: int = 4, pause: float = 0.05) -> T:
+    """The result of `work`, a whole transaction that may be repeated. `Transient` when it failed `attempts` times.
+
+    `pause` seconds lie after the first failure, twice as many after each next one.
+    """
+    for attempt in range(attempts - 1):
+        try:
+            with passing():
+                return await work()
+        except Transient:
+            await asyncio.sleep(pause * 2**attempt)
+    with passing():
+        return await work()
