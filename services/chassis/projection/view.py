@@ -12,15 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
-import asyncpg
-
 from contracts.envelope import Data, Event
 from contracts.topics import Topic
+from services.chassis.postgres import Connection
 from services.chassis.projection.digest import Digest
 from services.chassis.projection.reference import Version, World
 
 S = TypeVar("S")
-Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,344 @@
+"""The one transaction in which a batch of a partition is applied: cursor locked, fold, save, outbox, cursor moved.
+
+Lock order everywhere: cursor, serving, next_out. A crash between two transactions loses nothing and repeats nothing,
+because what is next is read from the cursor row, under its lock, and from nowhere else.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from contracts.codec import decode
+from services.chassis.errors import Poison
+from services.chassis.log.outbox import Outbox
+from services.chassis.postgres import Connection, Pool
+from services.chassis.projection import cursor as cursors
+from services.chassis.projection import parking, serving
+from services.chassis.projection.chunk import Chunk, take, tick_of
+from services.chassis.projection.cursor import Cursor, Sweep
+from services.chassis.projection.digest import Digest, term
+from services.chassis.projection.fold import Folding, subjects_of
+from services.chassis.projection.reference import Reference, Version, World
+from services.chassis.projection.serving import schema_of
+from services.chassis.projection.view import Entry, Scope, View, by_subject
+
+S = TypeVar("S")
+log = logging.getLogger(__name__)
+
+# Entries a transaction. Larger batches save round trips; this many hold the cursor's lock for well under a second.
+BATCH = 2000
+# Students a transaction of a sweep (design §3). More would make a reader of the cursor row wait.
+SWEEP = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a call: the cursor, and the inputs that stand at a cut, whose later entries were dropped."""
+
+    cursor: Cursor
+    held: frozenset[int]
+
+
+class Applier(Generic[S]):
+    """Applies entries to one generation of a view. One instance serves all partitions that a worker has claimed."""
+
+    guard = True  # the cursor's compare; the control of the fault tests overrides it, and must fail
+
+    def __init__(self, pool: Pool, view: View[S], generation: int, *, batch: int = BATCH, sweep: int = SWEEP) -> None:
+        self._pool = pool
+        self._view = view
+        self._batch = batch
+        self._sweep = sweep
+        self._epochs: dict[int, int] = {}
+        self.generation = generation
+        self.reference = Reference()
+        self.parked = 0  # students parked by this instance: the projector pauses when they come in a burst
+
+    async def claim(self, partition: int) -> Cursor:
+        """Take the partition over from whoever owned it, and know its reference state."""
+        async with self._transaction() as connection:
+            cursor = await cursors.claim(connection, partition)
+            await load_reference(connection, self.reference)
+        self._epochs[partition] = cursor.owner_epoch
+        return cursor
+
+    async def apply(self, partition: int, entries: Sequence[Entry]) -> Applied:
+        """Apply what is next of these entries, in as many transactions as their turns and cuts ask for.
+
+        Raises `Gap` when an entry is missing, `Lost` when the partition was claimed by another worker.
+        """
+        rest: Sequence[Entry] = entries
+        held: frozenset[int] = frozenset()
+        while True:
+            cursor, chunk = await self._apply_next(partition, rest)
+            held |= chunk.held
+            if cursor.sweep is None:
+                rest = chunk.rest
+            if not rest:
+                return Applied(cursor, held)
+
+    async def _apply_next(self, partition: int, entries: Sequence[Entry]) -> tuple[Cursor, Chunk]:
+        async with self._transaction() as connection:
+            cursor = await cursors.lock(connection, partition, self._epochs.get(partition))
+            served = await serving.share(connection)
+            chunk = take(
+                cursor,
+                entries,
+                cut=served.cuts(self.generation),
+                limit=self._batch,
+                is_turn=self._is_turn,
+                guard=self.guard,
+            )
+            muted = served.generation != self.generation
+            if chunk.turn:
+                cursor = await self._turn(connection, cursor, chunk.entries[0], muted=muted)
+            elif chunk.entries:
+                cursor = await self._fold(connection, cursor, chunk.entries, muted=muted)
+        return cursor, chunk
+
+    # A chunk of entries that move one student each, or none.
+
+    async def _fold(self, connection: Connection, cursor: Cursor, entries: Sequence[Entry], *, muted: bool) -> Cursor:
+        references = [entry for entry in entries if entry.event.subject is None]
+        students = [entry for entry in entries if entry.event.subject is not None]
+        await self._write_references(connection, cursor.partition, references)
+        folding = await self._load(connection, cursor.partition, students, whole=False)
+        waiting: list[tuple[Entry, dt.date]] = []
+        after = cursor
+        for entry in entries:
+            world = self._world(after, entry)
+            if entry.event.subject is not None:
+                date = self._view.effective_on(entry) if entry.input == 0 else None
+                if date is not None and date > world.date and entry.event.subject not in folding.parked:
+                    waiting.append((entry, date))
+                else:
+                    folding.evolve(entry, world)
+            after = self._pass(folding, after, entry)
+        moved = await wait(connection, cursor.partition, waiting)
+        return await self._write(connection, folding, after, moved, muted=muted)
+
+    # An entry that may move many students: applied in steps, the cursor holding how far it has come.
+
+    async def _turn(self, connection: Connection, cursor: Cursor, entry: Entry, *, muted: bool) -> Cursor:
+        sweep = cursor.sweep or Sweep(0, "")
+        if cursor.sweep is None:
+            await self._write_references(connection, cursor.partition, [entry])
+        scopes = self._scopes(entry)
+        if sweep.step == 0:
+            folding, moved, complete = await self._bring_in(connection, cursor.partition, entry)
+            after = ""
+        else:
+            folding, after, complete = await self._refold(connection, cursor.partition, entry, scopes[sweep.step - 1], sweep.after)
+            moved = Digest()
+        if not complete:
+            position = replace(cursor, sweep=Sweep(sweep.step, after))
+        elif sweep.step < len(scopes):
+            position = replace(cursor, sweep=Sweep(sweep.step + 1, ""))
+        else:
+            position = self._pass(folding, cursor, entry)
+        return await self._write(connection, folding, position, moved, muted=muted)
+
+    async def _bring_in(self, connection: Connection, partition: int, tick: Entry) -> tuple[Folding[S], Digest, bool]:
+        """Step 0 of a turn: the dated events that this midnight has reached, in order of date and position."""
+        world = self.reference.at(tick.position)
+        due = await self._due(connection, partition, world.date) if tick_of(tick) is not None else []
+        folding = await self._load(connection, partition, due, whole=False)
+        for entry in due:
+            folding.evolve(entry, world, trigger=tick)
+        moved = sum((waiting_term(entry, self._view.effective_on(entry)) for entry in due), Digest())
+        return folding, Digest() - moved, len(due) < self._sweep
+
+    async def _refold(
+        self, connection: Connection, partition: int, entry: Entry, scope: Scope, after: str
+    ) -> tuple[Folding[S], str, bool]:
+        """One batch of a scope's students, in order of pseudonym."""
+        subjects = await self._view.affected(connection, partition, scope, after, self._sweep)
+        world = self.reference.at(entry.position)
+        parked = await parking.among(connection, subjects)
+        before = await self._view.load(
+            connection, partition, {subject: () for subject in subjects if subject not in parked}, whole=True
+        )
+        folding = Folding(self._view, partition, before, parked)
+        for subject in subjects:
+            folding.refold(subject, entry, world)
+        return folding, subjects[-1] if subjects else "", len(subjects) < self._sweep
+
+    def _scopes(self, entry: Entry) -> Sequence[Scope]:
+        """Whom a turn moves, in a fixed order: computed from the entry and earlier versions alone, so a resumed sweep agrees."""
+        before, after = self.reference.at(entry.position - 1), self.reference.at(entry.position)
+        if tick_of(entry) is not None:
+            return self._view.moved_at(before, after) if before.date != after.date else ()
+        version = self._version(entry)
+        scope = self._view.moved_by(version, before, after) if version else None
+        return (scope,) if scope is not None else ()
+
+    def _is_turn(self, entry: Entry) -> bool:
+        """Whether an entry may move many students. Knowing a version before its transaction is harmless: it never changes."""
+        if entry.input != 0 or entry.event.subject is not None:
+            return False
+        tick = tick_of(entry)
+        if tick is not None:
+            return tick.date != self.reference.at(entry.position - 1).date
+        version = self._version(entry)
+        if version is not None:
+            self.reference.add(version)
+        return bool(self._scopes(entry))
+
+    # What every transaction reads and writes.
+
+    async def _load(self, connection: Connection, partition: int, entries: Sequence[Entry], *, whole: bool) -> Folding[S]:
+        parked = await parking.among(connection, subjects_of(entries)) if entries else set()
+        asked = by_subject(entry for entry in entries if entry.event.subject not in parked)
+        before = await self._view.load(connection, partition, asked, whole=whole) if asked else {}
+        return Folding(self._view, partition, before, parked)
+
+    async def _write(self, connection: Connection, folding: Folding[S], cursor: Cursor, moved: Digest, *, muted: bool) -> Cursor:
+        changes = folding.changes()
+        if changes:
+            moved += await self._view.save(connection, cursor.partition, changes)
+        if folding.newly_parked:
+            await parking.park(connection, folding.newly_parked)
+            self.parked += len(folding.newly_parked)
+        if folding.queued:
+            moved += await parking.enqueue(connection, cursor.partition, folding.queued)
+        if folding.emissions and not muted and self._view.output is not None:
+            await outbox_of(self._view).emit(connection, cursor.partition, folding.emissions)
+        cursor = cursor.with_digest(moved)
+        await cursors.move(connection, cursor)
+        return cursor
+
+    def _pass(self, folding: Folding[S], cursor: Cursor, entry: Entry) -> Cursor:
+        """The cursor past an entry; a tick that is now passed on every input is echoed."""
+        passed = cursor.past(entry.input, entry.sequence, entry.position, entry.offset)
+        tick = tick_of(entry)
+        if tick is None:
+            return passed
+        passed = passed.ticked(entry.input, tick.time)
+        if passed.common_tick is not None and passed.common_tick != cursor.common_tick:
+            folding.echo(entry, tick)
+        return passed
+
+    def _world(self, cursor: Cursor, entry: Entry) -> World:
+        """What a fold may know: at its own position for the log's events, at the log's last applied one for another topic's."""
+        return self.reference.at(entry.position if entry.input == 0 else cursor.positions[0])
+
+    # Reference events, midnights, and events that wait for their date.
+
+    def _version(self, entry: Entry) -> Version | None:
+        try:
+            named = self._view.version_of(entry)
+        except Poison:
+            return None
+        return Version(*named, entry.position, entry.event.data) if named is not None else None
+
+    async def _write_references(self, connection: Connection, partition: int, entries: Sequence[Entry]) -> None:
+        kept: list[Entry] = []
+        for entry in entries:
+            tick = tick_of(entry)
+            if entry.input != 0:
+                continue
+            if tick is not None:
+                await self._write_midnight(connection, entry, tick.date)
+            elif await self._write_version(connection, entry):
+                kept.append(entry)
+        if kept:
+            await self._view.apply_reference(connection, partition, kept)
+
+    async def _write_midnight(self, connection: Connection, tick: Entry, date: dt.date) -> None:
+        if self.reference.at(tick.position - 1).date == date:
+            return
+        self.reference.add_date(tick.position, date)
+        await connection.execute(
+            "INSERT INTO midnights (position, date, record) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+            tick.position,
+            date,
+            tick.record,
+        )
+
+    async def _write_version(self, connection: Connection, entry: Entry) -> bool:
+        try:
+            named = self._view.version_of(entry)
+        except Poison as poison:
+            log.error("reference event at position %d is void: %s", entry.position, poison.reason)
+            await connection.execute(
+                "INSERT INTO void (position, type, reason) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                entry.position,
+                entry.event.type,
+                poison.reason,
+            )
+            return False
+        if named is None:
+            return False
+        self.reference.add(Version(*named, entry.position, entry.event.data))
+        await connection.execute(
+            "INSERT INTO versions (kind, id, position, record) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+            *named,
+            entry.position,
+            entry.record,
+        )
+        return True
+
+    async def _due(self, connection: Connection, partition: int, date: dt.date) -> list[Entry]:
+        """Take out the next dated events that have come due."""
+        rows = await connection.fetch(
+            """
+            DELETE FROM waiting WHERE (partition, date, position) IN (
+                SELECT partition, date, position FROM waiting
+                WHERE partition = $1 AND date <= $2 ORDER BY date, position LIMIT $3
+            ) RETURNING date, position, sequence, record
+            """,
+            partition,
+            date,
+            self._sweep,
+        )
+        return [
+            Entry(0, partition, row["sequence"], row["position"], 0, decode(row["record"]), row["record"])
+            for row in sorted(rows, key=lambda row: (row["date"], row["position"]))
+        ]
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Connection]:
+        async with self._pool.acquire() as connection, connection.transaction():
+            await serving.set_path(connection, schema_of(self._view.name, self.generation))
+            yield connection
+
+
+def outbox_of(view: View[S]) -> Outbox:
+    """The outbox of a view that has an output topic. Its events' source is the service: `cairn:mastery`."""
+    assert view.output is not None, "only a view with an output topic says anything"
+    return Outbox(view.output.name, f"cairn:{view.name}")
+
+
+def waiting_term(entry: Entry, date: dt.date | None) -> Digest:
+    """The term of an event that waits for its date."""
+    return Digest(exact=term("waiting", entry.event.subject, entry.position, date))
+
+
+async def wait(connection: Connection, partition: int, waiting: Sequence[tuple[Entry, dt.date]]) -> Digest:
+    """Keep dated events until the first tick at or past their date; what the digest moves by."""
+    await connection.executemany(
+        "INSERT INTO waiting (partition, date, position, sequence, subject, record) VALUES ($1, $2, $3, $4, $5, $6)",
+        [(partition, date, entry.position, entry.sequence, entry.event.subject, entry.record) for entry, date in waiting],
+    )
+    return sum((waiting_term(entry, date) for entry, date in waiting), Digest())
+
+
+async def load_reference(connection: Connection, reference: Reference) -> None:
+    """Add every version and midnight of the generation in `search_path`."""
+    for row in await connection.fetch("SELECT kind, id, position, record FROM versions"):
+        reference.add(Version(row["kind"], row["id"], row["position"], decode(row["record"]).data))
+    for row in await connection.fetch("SELECT position, date FROM midnights"):
+        reference.add_date(row["position"], row["date"])
+
+
+async def scan(connection: Connection, view: View[S], partition: int) -> Digest:
+    """A partition's digest computed from all its rows, the view's and the engine's: what the cursor's must equal."""
+    rows = await connection.fetch("SELECT subject, position, date FROM waiting WHERE partition = $1", partition)
+    waiting = (Digest(exact=term("waiting", row["subject"], row["position"], row["date"])) for row in rows)
+    queued = await parking.scan(connection, partition)
+    return await view.scan(connection, partition) + queued + sum(waiting, Digest())
