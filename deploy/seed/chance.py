@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+import struct
 from collections.abc import Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
 
-_WORDS = 8  # 64 bits a draw, eight draws a hash
+_WORDS = struct.Struct(">8Q")  # 64 bits a draw, eight draws a hash
 
 
 class Chance:
@@ -28,7 +29,7 @@ class Chance:
         """Uniform in [0, 1)."""
         if not self._words:
             digest = hashlib.blake2b(self._name, salt=self._block.to_bytes(16, "big")).digest()
-            self._words = [int.from_bytes(digest[8 * i : 8 * i + 8], "big") for i in range(_WORDS)]
+            self._words = list(_WORDS.unpack(digest))
             self._block += 1
         return (self._words.pop() >> 11) / (1 << 53)
 

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from deploy.seed.curriculum import text
 from deploy.seed.star import GRADES, SUBJECTS, StudentYear, scale_of, student_years
 
 SCALES = Path(__file__).with_name("star.json")
@@ -66,11 +66,6 @@ def _policy() -> dict[str, Any]:
         "scale": "star-4",
         "decimals": 2,
     }
-
-
-def text(document: dict[str, Any]) -> str:
-    """The committed form: indented, one level of a scale a line, so that a diff shows which cut moved."""
-    return json.dumps(document, indent=1) + "\n"
 
 
 if __name__ == "__main__":
