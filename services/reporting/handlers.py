@@ -1,0 +1,167 @@
+"""The view that the projection engine folds: evidence, moves and seats, joined a student. Rules are in `domain`, SQL in `store`."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from contracts.envelope import Data
+from contracts.events import (
+    ClassRegistered,
+    FrameworkPublished,
+    PlanPublished,
+    SeatAssigned,
+    SeatReleased,
+)
+from contracts.topics import EVIDENCE_LOG, MASTERY_CHANGES, SCHEDULE_CHANGES, Topic
+from services.chassis.errors import Poison
+from services.chassis.postgres import Connection
+from services.chassis.projection.digest import Digest, term
+from services.chassis.projection.reference import Version, World
+from services.chassis.projection.view import Change, Entry, Scope, Step
+from services.reporting import domain
+from services.reporting.domain import Block, HeadKey, LevelKey, Student
+from services.reporting.store import counts, published, students
+
+# Raised when golden results change: a generation is folded by its own version only.
+FOLD_VERSION = 1
+
+
+class Reports:
+    """Satisfies the engine's `View[Student]`."""
+
+    name = "reporting"
+    fold_version = FOLD_VERSION
+    inputs: tuple[Topic, ...] = (EVIDENCE_LOG, MASTERY_CHANGES, SCHEDULE_CHANGES)
+    output: Topic | None = None
+    tables = (Path(__file__).parent / "generation.sql").read_text(encoding="utf-8")
+
+    async def load(
+        self, connection: Connection, partition: int, asked: Mapping[str, Sequence[Entry]], *, whole: bool
+    ) -> dict[str, Student]:
+        """Students as they are kept, each with the seats that her entries touch."""
+        blocks = {subject: touched for subject, entries in asked.items() if (touched := _blocks(entries))}
+        found = await students.load(connection, asked, blocks)
+        return {subject: found.get(subject, domain.initial) for subject in asked}
+
+    def evolve(self, state: Student, entry: Entry, world: World) -> Step[Student]:
+        """Fold one event of a student."""
+        return Step(domain.evolve(state, entry.event.data, entry.event.time))
+
+    def refold(self, state: Student, entry: Entry, world: World) -> Step[Student]:
+        """Nothing that is published moves this view's students: mastery and scheduling say so themselves."""
+        return Step(state)
+
+    async def save(self, connection: Connection, partition: int, changes: Sequence[Change[Student]]) -> Digest:
+        """Write students, seats and counts."""
+        await students.save(connection, partition, {it.subject: it.after for it in changes if _row_moved(it)})
+        await _save_seats(connection, partition, changes)
+        levels: Counter[LevelKey] = Counter()
+        heads: Counter[HeadKey] = Counter()
+        pieces: Counter[HeadKey] = Counter()
+        for it in changes:
+            levels.update(domain.level_counts(it.before, it.after))
+            for key, (by, by_pieces) in domain.head_counts(it.before, it.after).items():
+                heads[key] += by
+                pieces[key] += by_pieces
+        await counts.add_levels(connection, partition, levels)
+        await counts.add_heads(connection, partition, {key: (by, pieces[key]) for key, by in heads.items()})
+        moved = sum((_digest(it.subject, it.after) - _digest(it.subject, it.before) for it in changes), Digest())
+        return moved + _digest_of_counts(levels.items(), ((key, by, pieces[key]) for key, by in heads.items()))
+
+    def version_of(self, entry: Entry) -> tuple[str, str] | None:
+        """Labels, axes, scales and calendars, under their own codes; of classes the flex sections alone."""
+        data = entry.event.data
+        kind = published.KINDS.get(type(data))
+        if kind is None or (isinstance(data, ClassRegistered) and data.duty != "flex"):
+            return None
+        if isinstance(data, FrameworkPublished) and len(data.competencies) != data.count:
+            raise Poison("count-differs")
+        return kind, _name(kind, data)
+
+    def effective_on(self, entry: Entry) -> dt.date | None:
+        """The date of an enrolment; everything else holds at once."""
+        return domain.effective_on(entry.event.data)
+
+    def moved_by(self, version: Version, before: World, after: World) -> Scope | None:
+        """Nobody: see `refold`."""
+        return None
+
+    def moved_at(self, before: World, after: World) -> Sequence[Scope]:
+        """Nobody: see `refold`."""
+        return ()
+
+    async def affected(self, connection: Connection, partition: int, scope: Scope, after: str, limit: int) -> Sequence[str]:
+        """Nobody: see `refold`."""
+        return ()
+
+    async def apply_reference(self, connection: Connection, partition: int, entries: Sequence[Entry]) -> None:
+        """Keep what was published, and plans."""
+        versions = [
+            published.Version(*named, entry.position, entry.event.data)
+            for entry in entries
+            if (named := self.version_of(entry)) is not None
+        ]
+        await published.keep(connection, versions)
+        for entry in entries:
+            if isinstance(entry.event.data, PlanPublished):
+                await published.keep_plan(connection, entry.event.data, entry.event.recordedtime)
+
+    async def scan(self, connection: Connection, partition: int) -> Digest:
+        """The digest from the rows: students and seats, and the counts, which must be the sums over them."""
+        total = Digest()
+        async for subject, student in students.every(connection, partition):
+            total += _digest(subject, student)
+        levels = [row async for row in counts.kept_levels(connection, partition)]
+        heads = [row async for row in counts.kept_heads(connection, partition)]
+        return total + _digest_of_counts(levels, heads)
+
+
+def _blocks(entries: Iterable[Entry]) -> list[Block]:
+    """The flex blocks that a student's entries give or take seats in."""
+    touched = (entry.event.data for entry in entries)
+    return [(data.date, data.period) for data in touched if isinstance(data, SeatAssigned | SeatReleased)]
+
+
+def _row_moved(change: Change[Student]) -> bool:
+    """Whether more than seats changed."""
+    before, after = change.before, change.after
+    return before is domain.initial or any(
+        getattr(before, name) != getattr(after, name)
+        for name in ("school", "grade", "cohort", "pieces", "last_evidence", "standings")
+    )
+
+
+async def _save_seats(connection: Connection, partition: int, changes: Sequence[Change[Student]]) -> None:
+    given = [
+        (it.subject, block, seat) for it in changes for block, seat in it.after.seats.items() if it.before.seats.get(block) != seat
+    ]
+    taken = [(it.subject, block) for it in changes for block in it.before.seats.keys() - it.after.seats.keys()]
+    if given or taken:
+        await students.save_seats(connection, partition, given, taken)
+
+
+def _digest(subject: str, student: Student) -> Digest:
+    pairs = domain.terms(subject, student)
+    return sum((Digest(_cached_term(exact), _cached_term(meaning)) for exact, meaning in pairs), Digest())
+
+
+@lru_cache(maxsize=65_536)  # most terms of a student are the same before and after an event
+def _cached_term(parts: domain.Term) -> int:
+    return term(*parts)
+
+
+def _digest_of_counts(levels: Iterable[tuple[LevelKey, int]], heads: Iterable[tuple[HeadKey, int, int]]) -> Digest:
+    """Counts as terms taken as often as they count, so that keeping and scanning agree only if the counts do."""
+    total = sum(_cached_term(("level-count", *key)) * students for key, students in levels)
+    for key, students_, pieces in heads:
+        total += _cached_term(("head-count", *key)) * students_ + _cached_term(("piece-count", *key)) * pieces
+    return Digest() + Digest(total, total)
+
+
+def _name(kind: str, data: Data) -> str:
+    """The code under which a thing of a kind is published: the field named like the kind."""
+    return str(getattr(data, "class_" if kind == "class" else kind))
