@@ -11,7 +11,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import jsoncompat
 
@@ -24,13 +24,19 @@ NOT_COMPARED_BY_JSONCOMPAT = ("pattern", "format", "default", "const")
 def breaks(old: Schema, new: Schema) -> list[str]:
     """Why `new` may not replace `old`, in words; empty: it may."""
     reasons = []
-    if not jsoncompat.check_compat(json.dumps(old), json.dumps(opened(new)), "deserializer"):
+    if not _accepts(old, opened(new), "deserializer"):
         reasons.append("records in the log could not be read any more")
-    if not jsoncompat.check_compat(json.dumps(opened(old)), json.dumps(new), "serializer"):
+    if not _accepts(opened(old), new, "serializer"):
         reasons.append("readers not yet deployed could not read new records")
     before, after = dict(_facts(old)), dict(_facts(new))
     reasons += [f"{path} was changed or taken away" for path, fact in before.items() if after.get(path) != fact]
     return reasons
+
+
+def _accepts(old: Schema, new: Schema, role: Literal["serializer", "deserializer"]) -> bool:
+    """jsoncompat's verdict. It follows references within a schema only, and takes an `$id` for something to look up."""
+    old_text, new_text = (json.dumps({key: part for key, part in schema.items() if key != "$id"}) for schema in (old, new))
+    return jsoncompat.check_compat(old_text, new_text, role)
 
 
 def _facts(schema: Any, path: str = "") -> Iterator[tuple[str, str]]:
