@@ -12,8 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,7 +27,7 @@ from deploy.local.postgres import Postgres, installed_binaries, wheel_binaries
 from deploy.local.process import Command, Process
 from deploy.local.provision import create_database, create_topics, migrations_of, with_database
 from deploy.local.resolver import Server, resolve_kafka, resolve_postgres
-from deploy.local.waiting import LOOPBACK, free_ports
+from deploy.local.waiting import LOOPBACK, free_ports, says_ready
 from services.chassis.migrate import CHASSIS_MIGRATIONS, CHASSIS_TABLE, migrate, migrate_database
 
 READY_SECONDS = 60
@@ -179,18 +177,9 @@ class CairnProcess(Process):
                 log=home / "logs" / f"{name}-{port}.log",
                 home=home,
                 stop_signal=signal.SIGTERM,
-                ready=lambda: answers(f"{self.url}/readyz"),
+                ready=lambda: says_ready(f"{self.url}/readyz"),
             )
         )
-
-
-def answers(url: str) -> bool:
-    """Whether this address answers 200 now."""
-    try:
-        with urllib.request.urlopen(url, timeout=2) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 @cache

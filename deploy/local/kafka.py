@@ -107,6 +107,10 @@ class Kafka:
         return self.bootstrap
 
     @property
+    def place(self) -> str:
+        return self.bootstrap
+
+    @property
     def description(self) -> str:
         return f"Apache Kafka {VERSION} on this machine's own JVM (wheels), {len(self.brokers)} broker(s)"
 

@@ -110,6 +110,10 @@ class Postgres:
         return self.dsn
 
     @property
+    def place(self) -> str:
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
     def ports(self) -> tuple[int, ...]:
         return (self.port,)
 

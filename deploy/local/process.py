@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 
@@ -54,6 +54,31 @@ class Command:
     ready: Callable[[], bool] = lambda: True
 
 
+class Part(Protocol):
+    """What the supervisor keeps running: a process, or a container."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def pid(self) -> int | None: ...
+
+    @property
+    def log(self) -> Path: ...
+
+    def start(self) -> None: ...
+
+    def running(self) -> bool: ...
+
+    def ready(self) -> bool: ...
+
+    def exit_code(self) -> int | None: ...
+
+    def ask_to_end(self) -> None: ...
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None: ...
+
+
 class Process:
     """A command, running or not. Not safe to share between threads that start and stop it."""
 
@@ -64,6 +89,10 @@ class Process:
     @property
     def name(self) -> str:
         return self.command.name
+
+    @property
+    def log(self) -> Path:
+        return self.command.log
 
     @property
     def pid(self) -> int | None:
@@ -159,10 +188,20 @@ def end_all(processes: Sequence[psutil.Process]) -> None:
     for process in processes:
         _signal(process, signal.SIGCONT)
         _signal(process, signal.SIGINT if _is_postgres(process) else signal.SIGTERM)
-    _, stubborn = psutil.wait_procs(list(processes), timeout=STOP_SECONDS)
-    for process in stubborn:
-        _signal(process, signal.SIGKILL)
-    psutil.wait_procs(stubborn, timeout=STOP_SECONDS)
+    try:
+        until(lambda: all(map(_gone, processes)), STOP_SECONDS, "asked to end, and did not")
+    except Unavailable:
+        for process in processes:
+            _signal(process, signal.SIGKILL)
+        until(lambda: all(map(_gone, processes)), STOP_SECONDS, "killed processes are still there")
+
+
+def _gone(process: psutil.Process) -> bool:
+    """Whether it has ended. One that waits for its parent to notice (a zombie) has."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _is_postgres(process: psutil.Process) -> bool:

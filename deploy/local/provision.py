@@ -91,7 +91,10 @@ def run(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def create_topics(bootstrap: str, topics: Sequence[Topic], partitions: int) -> None:
-    """Make the topics that are not there, replicated on every broker up to three. A partition count is for life."""
+    """Make the topics that are not there, replicated on every broker that lives, up to three.
+
+    A partition count is for life: a topic that is there with another one is refused.
+    """
     client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     metadata = client.list_topics(timeout=ANSWER_SECONDS)
     for topic in topics:

@@ -14,11 +14,11 @@ from typing import Protocol
 
 from deploy.local.kafka import Kafka, answers
 from deploy.local.postgres import Postgres, installed_binaries, wheel_binaries
-from deploy.local.process import Process
+from deploy.local.process import Part
 from deploy.local.provision import execute
 from services.chassis.errors import Unavailable
 
-AUTOMATIC, LOCAL = "", "local"
+AUTOMATIC, LOCAL, DOCKER = "", "local", "docker"
 
 
 class Server(Protocol):
@@ -32,9 +32,13 @@ class Server(Protocol):
         """Bootstrap servers, or the superuser's DSN."""
 
     @property
+    def place(self) -> str:
+        """The address as a person reads it: no user, no password."""
+
+    @property
     def ports(self) -> tuple[int, ...]: ...
 
-    def prepare(self) -> tuple[Process, ...]:
+    def prepare(self) -> tuple[Part, ...]:
         """Everything short of starting. What is returned is to be kept running."""
 
     def start(self) -> None: ...
@@ -54,9 +58,13 @@ class External:
 
     @property
     def description(self) -> str:
-        return f"{self.kind} that runs already, as the environment or --backend says"
+        return f"{self.kind} that runs already at {self.place}"
 
-    def prepare(self) -> tuple[Process, ...]:
+    @property
+    def place(self) -> str:
+        return self.address.rpartition("@")[2]
+
+    def prepare(self) -> tuple[Part, ...]:
         return ()
 
     def start(self) -> None:

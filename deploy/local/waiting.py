@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import time
+import urllib.request
 from collections.abc import Callable
 
 from services.chassis.errors import Unavailable
@@ -42,6 +43,15 @@ def listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def says_ready(url: str) -> bool:
+    """Whether this address answers 200 now."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own loopback address
+            return bool(response.status == 200)
+    except OSError:  # nobody listens, or the answer was another: either way it is not ready
+        return False
 
 
 def free_ports(count: int, preferred: tuple[int, ...] = ()) -> tuple[int, ...]:

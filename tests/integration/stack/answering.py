@@ -1,0 +1,23 @@
+"""A process that does what a stack asks of any service: it listens where it is told and says that it is ready."""
+
+from __future__ import annotations
+
+import os
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+METRICS = b"# TYPE cairn_log_position gauge\ncairn_log_position 41\n"
+
+
+class Answers(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(METRICS if self.path == "/metrics" else b"ready")
+
+
+if __name__ == "__main__":
+    print("listening, as", " ".join(sorted(name for name in os.environ if name.endswith("_DATABASE"))), flush=True)
+    if "--crash" in sys.argv:
+        sys.exit(3)
+    HTTPServer((os.environ["CAIRN_HOST"], int(os.environ["CAIRN_PORT"])), Answers).serve_forever()
