@@ -23,7 +23,8 @@ class Draft:
     `subject` is the student's pseudonym, None for a reference event (which goes to every partition). `prepared` is what
     `contracts.codec.prepare` gave; `submissionhash` (32 bytes) tells a resend from a conflict; `day` is `day_of` the
     submission. `merges` is the ledger's merge counter under which the identifier was resolved: an append under another is
-    refused with `Conflict`, and resolves again. `held`: this draft waits in `held` until now and was counted when it came.
+    refused with `Conflict`, and resolves again. `payload` is what came: kept if the draft is refused after all. `held`: this
+    draft waits in `held` until now and was counted when it came.
     """
 
     publisher: str
@@ -36,6 +37,7 @@ class Draft:
     prepared: bytes
     merges: int
     traceparent: str | None = None
+    payload: bytes = b""
     held: bool = False
 
 
@@ -73,7 +75,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one transaction takes. `atomic`: if one draft conflicts, none is appended, and all are counted as rejected."""
+    """What one transaction takes. `atomic`: if one item is refused or conflicts, none is appended, and all are counted as rejected."""
 
     drafts: tuple[Draft, ...] = ()
     refusals: tuple[Refusal, ...] = ()
@@ -107,7 +109,9 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Abandoned:
-    """Not appended, because another item of its atomic batch conflicts; counted as rejected."""
+    """Not appended: another item of its atomic batch is refused (then it is counted as rejected), or it was to be released from
+    `held` and is there no more (then it was counted by whoever took it).
+    """
 
 
 @dataclass(frozen=True, slots=True)

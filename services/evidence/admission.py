@@ -1,0 +1,173 @@
+"""Which drafts of a batch are new, which were sent before, which conflict; and what that adds to the counters. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+from datetime import date
+from enum import Enum, auto
+
+from services.evidence.domain import Batch, Draft, Hold, Refusal
+
+# What makes an event unique in the ledger: (day, source, id). What makes it unique among the held: (source, id).
+Key = tuple[date, str, str]
+Pair = tuple[str, str]
+
+
+class Standing(Enum):
+    """How an item stands after the ledger has looked at it."""
+
+    ACCEPTED = auto()
+    DUPLICATE = auto()
+    CONFLICTING = auto()
+    ABANDONED = auto()
+    HELD = auto()
+    HELD_ALREADY = auto()
+
+
+COUNTER = {
+    Standing.ACCEPTED: "accepted",
+    Standing.DUPLICATE: "duplicate",
+    Standing.CONFLICTING: "rejected",
+    Standing.ABANDONED: "rejected",
+    Standing.HELD: "held",
+    Standing.HELD_ALREADY: "duplicate",
+}
+
+
+@dataclass(slots=True)
+class Counts:
+    """What to add to a publisher's counters. Always received = accepted + duplicate + rejected + held."""
+
+    received: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    held: int = 0
+
+    def add(self, counter: str, *, released: bool = False) -> None:
+        """One more outcome. An item that was released from `held` was received when it came."""
+        if released:
+            self.held -= 1
+        else:
+            self.received += 1
+        setattr(self, counter, getattr(self, counter) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What the ledger knows of a batch's keys.
+
+    `seen`: position and submissionhash of what is in the log; `waiting`: submissionhash of what is held; `released`: what this
+    transaction has taken from the held, to be appended or refused.
+    """
+
+    seen: Mapping[Key, tuple[int, bytes]]
+    waiting: Mapping[Pair, bytes] = field(default_factory=dict)
+    released: Set[Pair] = frozenset()
+
+
+@dataclass(slots=True)
+class Admission:
+    """What becomes of a batch: what to append, hold and keep as refused; the standing and position of each draft, then hold."""
+
+    accepted: list[Draft] = field(default_factory=list)
+    holds: list[Hold] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    standings: list[tuple[Standing, int | None]] = field(default_factory=list)
+    counts: dict[str, Counts] = field(default_factory=dict)
+
+
+def key_of(item: Draft | Hold) -> Key:
+    return item.day, item.source, item.id
+
+
+def admit(batch: Batch, past: Past, first: int) -> Admission:
+    """Decide over a batch whose first new event will be at position `first`."""
+    admission = _sorted_out(batch, past, first)
+    if batch.atomic and (batch.refusals or any(standing is Standing.CONFLICTING for standing, _ in admission.standings)):
+        admission = _abandoned(admission)
+    admission.refusals = [each for each in batch.refusals if not each.held or (each.source, each.id) in past.released]
+    _count(batch, admission, set(past.released))
+    admission.refusals += _refused_after_all(batch, admission)
+    return admission
+
+
+def _sorted_out(batch: Batch, past: Past, first: int) -> Admission:
+    """Each item against the past, and against what came before it in the batch."""
+    admission = Admission()
+    seen, waiting = dict(past.seen), dict(past.waiting)
+    position = first
+    for draft in batch.drafts:
+        key = (draft.day, draft.source, draft.id)
+        if (standing := _known(draft, seen.get(key), waiting)) is None:
+            if draft.held and (draft.source, draft.id) not in past.released:
+                standing = Standing.ABANDONED, None
+            else:
+                standing = Standing.ACCEPTED, position
+                seen[key] = position, draft.submissionhash
+                admission.accepted.append(draft)
+                position += 1
+        admission.standings.append(standing)
+    for hold in batch.holds:
+        pair = (hold.source, hold.id)
+        if (standing := _known(hold, seen.get(key_of(hold)), waiting)) is None:
+            standing = (Standing.HELD_ALREADY if pair in waiting else Standing.HELD), None
+            if pair not in waiting:
+                waiting[pair] = hold.submissionhash
+                admission.holds.append(hold)
+        admission.standings.append(standing)
+    return admission
+
+
+def _known(item: Draft | Hold, seen: tuple[int, bytes] | None, waiting: Mapping[Pair, bytes]) -> tuple[Standing, int | None] | None:
+    """The standing of an item whose like is in the log, or with other content among the held; None for any other.
+
+    A draft whose equal is held is new: the held one becomes its duplicate when it is released.
+    """
+    if seen is not None:
+        position, submissionhash = seen
+        return (Standing.DUPLICATE if submissionhash == item.submissionhash else Standing.CONFLICTING), position
+    if waiting and waiting.get((item.source, item.id), item.submissionhash) != item.submissionhash:
+        return Standing.CONFLICTING, None
+    return None
+
+
+def _abandoned(admission: Admission) -> Admission:
+    """All or none, and it is none: what does not conflict itself is given up with the rest."""
+    standings: list[tuple[Standing, int | None]] = [
+        (standing, at) if standing is Standing.CONFLICTING else (Standing.ABANDONED, None) for standing, at in admission.standings
+    ]
+    return Admission(standings=standings)
+
+
+def _count(batch: Batch, admission: Admission, released: set[Pair]) -> None:
+    """Each item once. What was to be released and is held no more was counted by whoever took it."""
+    counts = admission.counts
+    for draft, (standing, _) in zip(batch.drafts, admission.standings, strict=False):
+        pair = (draft.source, draft.id)
+        if not draft.held:
+            counts.setdefault(draft.publisher, Counts()).add(COUNTER[standing])
+        elif pair in released:
+            released.remove(pair)
+            counts.setdefault(draft.publisher, Counts()).add(COUNTER[standing], released=True)
+    for hold, (standing, _) in zip(batch.holds, admission.standings[len(batch.drafts) :], strict=True):
+        counts.setdefault(hold.publisher, Counts()).add(COUNTER[standing])
+    for refusal in admission.refusals:
+        counts.setdefault(refusal.publisher, Counts()).add("rejected", released=refusal.held)
+
+
+def _refused_after_all(batch: Batch, admission: Admission) -> list[Refusal]:
+    """Conflicts, and what was given up with them, are kept like any refusal."""
+    items: tuple[Draft | Hold, ...] = batch.drafts + batch.holds
+    refusals = []
+    for item, (standing, _) in zip(items, admission.standings, strict=True):
+        if standing is Standing.CONFLICTING:
+            refusals.append(_refusal(item, "conflict", "/id", "the content first sent under this source and id, or a new id"))
+        elif standing is Standing.ABANDONED and batch.atomic:
+            refusals.append(_refusal(item, "abandoned", "", "an atomic batch in which every item is good"))
+    return refusals
+
+
+def _refusal(item: Draft | Hold, code: str, pointer: str, expected: str) -> Refusal:
+    return Refusal(item.publisher, item.source, item.id, code, pointer, expected, item.payload)
