@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -115,6 +116,8 @@ def subscriber(
         max_poll_interval_ms=POLL_INTERVAL_MS,
         session_timeout_ms=SESSION_MS,
         heartbeat_interval_ms=SESSION_MS // 4,
+        # A view over several topics needs the same partition of each in one worker; round robin tears them apart.
+        partition_assignment_strategy=(RangePartitionAssignor,),
         listener=listener,
         no_reply=True,
     )
@@ -172,11 +175,22 @@ def consumer(bootstrap: str, client_id: str, *, max_records: int | None = None) 
     )
 
 
+async def partition_count(bootstrap: str, topic: str) -> int:
+    """How many partitions a topic has. `Unavailable` if it does not exist, `Transient` if nobody answers."""
+    admin = await _admin(bootstrap)
+    try:
+        return (await _partition_counts(admin, [topic]))[topic]
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise Transient(f"Kafka: {type(error).__name__}") from error
+    finally:
+        await admin.close()
+
+
 async def verify_topics(bootstrap: str, topics: Sequence[Topic], partitions: int) -> None:
     """Raise `Unavailable` unless every topic keeps everything and has `partitions` partitions. `Transient` if nobody answers."""
     admin = await _admin(bootstrap)
     try:
-        counts = await _partition_counts(admin, topics)
+        counts = await _partition_counts(admin, [topic.name for topic in topics])
         configs = await _configs(admin, topics)
     except (KafkaError, OSError, TimeoutError) as error:
         raise Transient(f"Kafka: {type(error).__name__}") from error
@@ -206,9 +220,9 @@ async def _admin(bootstrap: str) -> AIOKafkaAdminClient:
     return admin
 
 
-async def _partition_counts(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[str, int]:
+async def _partition_counts(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str, int]:
     counts = {}
-    for found in await admin.describe_topics([topic.name for topic in topics]):
+    for found in await admin.describe_topics(list(topics)):
         if found["error_code"] == UnknownTopicOrPartitionError.errno:
             raise Unavailable(f"topic {found['topic']} does not exist: `cairn up` makes it, or `k8s/` where Strimzi does")
         if found["error_code"]:
@@ -242,6 +256,7 @@ __all__ = [
     "consumer",
     "decode",
     "parse",
+    "partition_count",
     "producer",
     "read_record",
     "subscriber",

@@ -128,8 +128,10 @@ async def _create(connection: Connection, view: View[Any], partitions: int, acto
         actor,
         reason,
     )
-    await connection.execute("INSERT INTO public.serving (generation) VALUES ($1) ON CONFLICT DO NOTHING", number)
     await record(connection, "create", number, actor, reason)
+    first = await connection.execute("INSERT INTO public.serving (generation) VALUES ($1) ON CONFLICT DO NOTHING", number)
+    if first == "INSERT 0 1":
+        await record(connection, "swap", number, actor, reason)
     return number
 
 
@@ -144,6 +146,24 @@ async def drop_generation(pool: Pool, name: str, generation: int, *, actor: str,
             raise Rejected("unknown-generation", "a generation that exists (see `generations`)", status=404)
         await connection.execute(f"DROP SCHEMA {schema_of(name, generation)} CASCADE")
         await record(connection, "drop", generation, actor, reason)
+
+
+async def cursors_of(connection: Connection, name: str, generation: int) -> list[Cursor]:
+    """The cursors of any generation, in order of partition."""
+    return await cursors.read_all(connection, schema_of(name, generation))
+
+
+async def previous(connection: Connection) -> int:
+    """The generation that served before the present one, still there. Raises `Rejected` if there is none."""
+    found = await connection.fetchval(
+        """
+        SELECT h.generation FROM public.generation_history h JOIN public.generations g USING (generation)
+        WHERE h.action = 'swap' AND h.generation <> (SELECT generation FROM public.serving) ORDER BY h.id DESC LIMIT 1
+        """
+    )
+    if found is None:
+        raise Rejected("nothing-to-roll-back-to", "an earlier generation that still exists (see `generations`)", status=409)
+    return int(found)
 
 
 async def record(connection: Connection, action: str, generation: int, actor: str, reason: str) -> None:
