@@ -13,8 +13,19 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+    create_model,
+)
 
+from contracts.codec import timestamp
 from contracts.envelope import Data, dataschema_of
 from contracts.events import (
     CalendarPublished,
@@ -76,7 +87,12 @@ def _thousandths(value: object) -> int:
     raise ValueError(_SCORE_EXPECTED)
 
 
-Instant = Annotated[dt.datetime, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+Instant = Annotated[
+    dt.datetime,
+    PlainValidator(_instant),
+    PlainSerializer(timestamp, when_used="json"),  # the log's form: sameness must not depend on how a library writes a time
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 Day = Annotated[dt.date, BeforeValidator(_day)]
 Score = Annotated[
     int,
