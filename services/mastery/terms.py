@@ -1,0 +1,89 @@
+"""The canonical terms of a student, from which the view's digests are summed. Pure.
+
+Each enrolment, programme, level and piece is a term of its own: a text of its parts. The exact form holds all that a read
+may return and the tallies that the next piece goes on from; the meaning form only what counts now, without positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from services.mastery.domain import Enrolment, Key, Piece, Programme, Standing, Student
+
+# No code, id or number holds it: between parts, so that no two lists of parts give the same text.
+_BETWEEN = "\x1f"
+
+
+class Terms(NamedTuple):
+    """One thing's term in each of the two digests."""
+
+    exact: str
+    meaning: str
+
+
+def changed(subject: str, before: Student, after: Student) -> Iterator[tuple[int, Terms]]:
+    """The terms that a change takes away (-1) and brings (1)."""
+    if before.enrolment is not after.enrolment:
+        yield from _replaced(
+            before.enrolment and enrolment_terms(subject, before.enrolment),
+            after.enrolment and enrolment_terms(subject, after.enrolment),
+        )
+    if before.programmes is not after.programmes:
+        for name, programme in after.programmes.items():
+            old = before.programmes.get(name)
+            yield from _replaced(old and programme_terms(subject, old), programme_terms(subject, programme))
+    for key, standing in after.standings.items():
+        was = before.standings.get(key)
+        if was is not standing:
+            yield from _replaced(was and standing_terms(subject, key, was), standing_terms(subject, key, standing))
+    for piece in after.pieces[len(before.pieces) :]:
+        yield 1, piece_terms(subject, piece)
+
+
+def whole(subject: str, student: Student) -> Iterator[Terms]:
+    """Every term of a student who was loaded whole."""
+    return (terms for _, terms in changed(subject, Student(), student))
+
+
+def _replaced(before: Terms | None, after: Terms | None) -> Iterator[tuple[int, Terms]]:
+    if before is not None:
+        yield -1, before
+    if after is not None:
+        yield 1, after
+
+
+def enrolment_terms(subject: str, enrolment: Enrolment) -> Terms:
+    """Where she is enrolled."""
+    text = _join("enrolment", subject, *_values(enrolment))
+    return Terms(text, text)
+
+
+def programme_terms(subject: str, programme: Programme) -> Terms:
+    """One of her programmes."""
+    text = _join("programme", subject, programme.programme, programme.level, programme.since, programme.until)
+    return Terms(text, text)
+
+
+def standing_terms(subject: str, key: Key, standing: Standing) -> Terms:
+    """Where she stands in a competency."""
+    level, value, previous, reason, rule, policy, version, tally, last = standing
+    meaning = f"level\x1f{subject}\x1f{key[0]}\x1f{key[1]}\x1f{level}\x1f{value}\x1f{reason}\x1f{policy}\x1f{version}\x1f{tally.n}"
+    moment = last.timestamp() if last is not None else None
+    return Terms(f"{meaning}\x1f{rule}\x1f{previous}\x1f{tally.x!r}\x1f{tally.y}\x1f{moment!r}", meaning)
+
+
+def piece_terms(subject: str, piece: Piece) -> Terms:
+    """One piece of evidence."""
+    position, framework, competency, time, *rest = piece
+    meaning = _join("piece", subject, framework, competency, repr(time.timestamp()), *rest)
+    return Terms(f"{meaning}\x1f{position}", meaning)
+
+
+def _values(enrolment: Enrolment) -> tuple[object, ...]:
+    e = enrolment
+    return e.school, e.grade, e.cohort, e.since, e.enrolled, *e.classes
+
+
+def _join(*parts: object) -> str:
+    return _BETWEEN.join("" if part is None else str(part) for part in parts)
