@@ -10,5 +10,5 @@ Invariants:
 - evaluating a policy is total: no value is `None` with a reason, never a failure;
 - one event, one `mastery.changed` with every move of that student; folding `mastery.changes` gives the levels;
 - counts are summed from levels, and `scan` finds one that is not.
-Read `policies.py` for the arithmetic, `rules.py` for which policy is in force, `domain.py` for the fold, `handlers.py` for the view.
+Read `policies.py` (arithmetic), `rules.py` (which policy is in force), `domain.py` (the fold), `handlers.py` (the view).
 """

@@ -146,6 +146,16 @@ def refold(student: Student, event: Event[Data], position: int, rules: Rules) ->
     return (replace(moved, position=position) if moved is not student else student), moves
 
 
+def effective_on(data: Data) -> dt.date | None:
+    """The local date on which a student's event takes effect: a withdrawal the day after her last one."""
+    match data:
+        case StudentEnrolled() | StudentTransferred() | ProgrammeChanged():
+            return data.effective
+        case StudentWithdrawn():
+            return min(data.effective, dt.date.max - dt.timedelta(days=1)) + dt.timedelta(days=1)
+    return None
+
+
 def changes(student: Student, cause: int, moves: tuple[Move, ...]) -> tuple[MasteryChanged, ...]:
     """What is told of an event's moves: one event with all of them, or none."""
     if not moves:
@@ -234,7 +244,8 @@ def _reconsider(student: Student, rules: Rules, *, everything: bool) -> tuple[St
     for key, before in student.standings.items():
         rule = rules(*key, student.school)
         same = before.rule == (rule.position if rule else None)
-        after[key] = before if same and not everything else stand(pieces.get(key, ()), rule, before)
+        anew = before if same and not everything else stand(pieces.get(key, ()), rule, before)
+        after[key] = before if anew == before else anew
     if after == student.standings:
         return student, ()
     return replace(student, standings=after), _moves(student.standings, after)

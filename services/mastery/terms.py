@@ -25,18 +25,22 @@ class Terms(NamedTuple):
 def changed(subject: str, before: Student, after: Student) -> Iterator[tuple[int, Terms]]:
     """The terms that a change takes away (-1) and brings (1)."""
     if before.enrolment is not after.enrolment:
-        yield from _replaced(
-            before.enrolment and enrolment_terms(subject, before.enrolment),
-            after.enrolment and enrolment_terms(subject, after.enrolment),
-        )
+        if before.enrolment is not None:
+            yield -1, enrolment_terms(subject, before.enrolment)
+        if after.enrolment is not None:
+            yield 1, enrolment_terms(subject, after.enrolment)
     if before.programmes is not after.programmes:
         for name, programme in after.programmes.items():
-            old = before.programmes.get(name)
-            yield from _replaced(old and programme_terms(subject, old), programme_terms(subject, programme))
+            if (old := before.programmes.get(name)) is not None:
+                yield -1, programme_terms(subject, old)
+            yield 1, programme_terms(subject, programme)
     for key, standing in after.standings.items():
         was = before.standings.get(key)
-        if was is not standing:
-            yield from _replaced(was and standing_terms(subject, key, was), standing_terms(subject, key, standing))
+        if was is standing:
+            continue
+        if was is not None:
+            yield -1, standing_terms(subject, key, was)
+        yield 1, standing_terms(subject, key, standing)
     for piece in after.pieces[len(before.pieces) :]:
         yield 1, piece_terms(subject, piece)
 
@@ -44,13 +48,6 @@ def changed(subject: str, before: Student, after: Student) -> Iterator[tuple[int
 def whole(subject: str, student: Student) -> Iterator[Terms]:
     """Every term of a student who was loaded whole."""
     return (terms for _, terms in changed(subject, Student(), student))
-
-
-def _replaced(before: Terms | None, after: Terms | None) -> Iterator[tuple[int, Terms]]:
-    if before is not None:
-        yield -1, before
-    if after is not None:
-        yield 1, after
 
 
 def enrolment_terms(subject: str, enrolment: Enrolment) -> Terms:

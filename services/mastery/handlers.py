@@ -1,0 +1,145 @@
+"""The view: what the engine calls to fold the log into levels. Rules are in `domain.py`, SQL in `store/`.
+
+What of a student is loaded is decided here, from the events to come: appending a piece must read no old one.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from contracts.events import (
+    EvidenceSubmitted,
+    FrameworkPublished,
+    PolicyPublished,
+    ScalePublished,
+    SchoolRegistered,
+    StudentEnrolled,
+    StudentTransferred,
+)
+from contracts.topics import EVIDENCE_LOG, MASTERY_CHANGES
+from services.chassis.errors import Poison
+from services.chassis.postgres import Connection
+from services.chassis.projection.digest import Digest
+from services.chassis.projection.reference import Version, World
+from services.chassis.projection.view import Change, Entry, Scope, Step
+from services.mastery import domain
+from services.mastery.domain import Key, Student
+from services.mastery.rules import fault_of
+from services.mastery.store import digests, loading, names, saving, sweeps
+from services.mastery.worlds import moved_at, moved_by, rules_at
+
+
+class MasteryView:
+    """Satisfies `services.chassis.projection.view.View[Student]`."""
+
+    name = "mastery"
+    fold_version = 1
+    inputs = (EVIDENCE_LOG,)
+    output = MASTERY_CHANGES
+    tables = Path(__file__).with_name("generation.sql").read_text(encoding="utf-8")
+
+    async def load(
+        self, connection: Connection, partition: int, asked: Mapping[str, Sequence[Entry]], *, whole: bool
+    ) -> dict[str, Student]:
+        """States by student: the competencies that her evidence is about, or the whole of who changes school or has late pieces."""
+        if whole:
+            found = await loading.whole(connection, partition, asked)
+            return {who: found.get(who, domain.initial) for who in asked}
+        found = await loading.persons(connection, partition, asked)
+        known = {who: entries for who, entries in asked.items() if who in found}
+        moving = [who for who, entries in known.items() if _may_change_school(found[who], entries)]
+        found |= await loading.narrow(connection, partition, found, wanted_by(known))
+        late = [who for who, entries in known.items() if _has_late(found[who], entries)]
+        if needed := {*moving, *late}:
+            found |= await loading.whole(connection, partition, needed)
+        return {who: found.get(who, domain.initial) for who in asked}
+
+    def evolve(self, state: Student, entry: Entry, world: World) -> Step[Student]:
+        student, moves = domain.evolve(state, entry.event, entry.position, rules_at(world))
+        return Step(student, domain.changes(student, entry.position, moves))
+
+    def refold(self, state: Student, entry: Entry, world: World) -> Step[Student]:
+        student, moves = domain.refold(state, entry.event, entry.position, rules_at(world))
+        return Step(student, domain.changes(student, entry.position, moves))
+
+    async def save(self, connection: Connection, partition: int, changes: Sequence[Change[Student]]) -> Digest:
+        touched = {key for change in changes for key, _ in saving.changed(change)}
+        keys = await names.keys(connection, partition, touched) if touched else {}
+        await saving.students(connection, partition, changes, keys)
+        await saving.pieces(connection, partition, changes, keys)
+        await saving.counts(connection, partition, changes)
+        return digests.moved_by(changes)
+
+    def version_of(self, entry: Entry) -> tuple[str, str] | None:
+        data = entry.event.data
+        match data:
+            case FrameworkPublished(framework=id):
+                kind = "framework"
+            case ScalePublished(scale=id):
+                kind = "scale"
+            case PolicyPublished(policy=id):
+                kind = "policy"
+            case SchoolRegistered(school=id):
+                return "school", id
+            case _:
+                return None
+        if fault := fault_of(data):
+            raise Poison(fault)
+        return kind, id
+
+    def effective_on(self, entry: Entry) -> dt.date | None:
+        return domain.effective_on(entry.event.data)
+
+    def moved_by(self, version: Version, before: World, after: World) -> Scope | None:
+        return moved_by(version, before, after)
+
+    def moved_at(self, before: World, after: World) -> Sequence[Scope]:
+        return moved_at(before, after)
+
+    async def affected(self, connection: Connection, partition: int, scope: Scope, after: str, limit: int) -> Sequence[str]:
+        return await sweeps.affected(connection, partition, scope["frameworks"], scope["school"], after, limit)
+
+    async def apply_reference(self, connection: Connection, partition: int, entries: Sequence[Entry]) -> None:
+        policies = ((entry.position, data) for entry in entries if isinstance(data := entry.event.data, PolicyPublished))
+        await names.add_policies(connection, ((position, data.policy, data.version) for position, data in policies))
+
+    async def scan(self, connection: Connection, partition: int) -> Digest:
+        return await digests.scan(connection, partition)
+
+
+# What is loaded.
+
+
+def wanted_by(asked: Mapping[str, Sequence[Entry]]) -> list[tuple[str, Key]]:
+    """The competencies that students' evidence is about, each once."""
+    wanted = {
+        (who, (data.framework, data.competency)): None
+        for who, entries in asked.items()
+        for entry in entries
+        if isinstance(data := entry.event.data, EvidenceSubmitted)
+    }
+    return list(wanted)
+
+
+def _may_change_school(student: Student, entries: Iterable[Entry]) -> bool:
+    return any(
+        isinstance(entry.event.data, StudentEnrolled | StudentTransferred) and entry.event.data.school != student.school
+        for entry in entries
+    )
+
+
+def _has_late(student: Student, entries: Iterable[Entry]) -> bool:
+    """Whether a piece that may count happened no later than one before it, so that the order of occurrence needs them all."""
+    last = {key: standing.last for key, standing in student.standings.items()}
+    for entry in entries:
+        data, time = entry.event.data, entry.event.time
+        if not isinstance(data, EvidenceSubmitted) or data.kind == "practice":
+            continue
+        key = (data.framework, data.competency)
+        latest = last.get(key)
+        if latest is not None and time <= latest:
+            return True
+        last[key] = time
+    return False

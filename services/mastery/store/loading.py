@@ -1,0 +1,142 @@
+"""Students as the fold needs them: only what the events to come will touch, or the whole of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import starmap
+from typing import Any
+
+import asyncpg
+
+from services.chassis.postgres import Connection
+from services.mastery.domain import Enrolment, Key, Piece, Programme, Standing, Student
+from services.mastery.policies import Tally
+from services.mastery.store import names
+
+_PERSON = """student, position, school, enrolled, grade, cohort, classes, since,
+       programmes, programme_levels, programme_since, programme_until"""
+_STANDINGS = "keys, levels, points, previous, reasons, rules, counted, tally_x, tally_y, last"
+
+# One element of each array, at the competency's place in this student's row.
+_ASKED = """
+SELECT s.student, a.framework, a.competency, s.levels[i.n], s.points[i.n], s.previous[i.n], s.reasons[i.n], s.rules[i.n],
+       p.policy, p.version, s.counted[i.n], s.tally_x[i.n], s.tally_y[i.n], s.last[i.n]
+FROM unnest($2::text[], $3::text[], $4::text[]) AS a (student, framework, competency)
+JOIN competencies AS c ON c.partition = $1 AND c.framework = a.framework AND c.competency = a.competency
+JOIN students AS s ON s.partition = $1 AND s.student = a.student
+CROSS JOIN LATERAL (SELECT array_position(s.keys, c.key)) AS i (n)
+LEFT JOIN policies AS p ON p.position = s.rules[i.n]
+WHERE i.n IS NOT NULL
+"""
+
+_PIECES = """
+SELECT student, positions, keys, times, sources, ids, sequences, scores, scales, kinds, assessors, contexts, attempts
+FROM pieces WHERE partition = $1 AND student = ANY($2::text[]) ORDER BY student, first
+"""
+
+
+async def persons(connection: Connection, partition: int, subjects: Collection[str]) -> dict[str, Student]:
+    """The students among these that exist, without their standings and pieces."""
+    rows = await connection.fetch(
+        f"SELECT {_PERSON} FROM students WHERE partition = $1 AND student = ANY($2::text[])", partition, list(subjects)
+    )
+    return {row["student"]: _person(row) for row in rows}
+
+
+async def standings(connection: Connection, partition: int, asked: Sequence[tuple[str, Key]]) -> dict[str, dict[Key, Standing]]:
+    """Where students stand in the competencies asked for, by student."""
+    rows = await connection.fetch(
+        _ASKED,
+        partition,
+        [subject for subject, _ in asked],
+        [key[0] for _, key in asked],
+        [key[1] for _, key in asked],
+    )
+    found: dict[str, dict[Key, Standing]] = {}
+    for student, framework, competency, *values in rows:
+        found.setdefault(student, {})[framework, competency] = _standing(values)
+    return found
+
+
+async def narrow(
+    connection: Connection, partition: int, found: Mapping[str, Student], asked: Sequence[tuple[str, Key]]
+) -> dict[str, Student]:
+    """Students with where they stand in the competencies asked for, and nothing else of their evidence."""
+    if not asked:
+        return {}
+    theirs = await standings(connection, partition, asked)
+    return {who: replace(found[who], standings=standing) for who, standing in theirs.items()}
+
+
+async def pieces(connection: Connection, partition: int, subjects: Collection[str]) -> dict[str, tuple[Piece, ...]]:
+    """All evidence of students, in order of position."""
+    rows = await connection.fetch(_PIECES, partition, list(subjects))
+    keys = await names.all_keys(connection, partition) if rows else {}
+    found: dict[str, list[Piece]] = {}
+    for row in rows:
+        found.setdefault(row["student"], []).extend(pieces_of(row, keys))
+    return {student: tuple(theirs) for student, theirs in found.items()}
+
+
+async def whole(connection: Connection, partition: int, subjects: Collection[str]) -> dict[str, Student]:
+    """The students among these that exist, with all their standings and pieces."""
+    rows = await connection.fetch(
+        f"SELECT {_PERSON}, {_STANDINGS} FROM students WHERE partition = $1 AND student = ANY($2::text[])",
+        partition,
+        list(subjects),
+    )
+    evidence = await pieces(connection, partition, subjects)
+    return await wholes(connection, partition, rows, evidence)
+
+
+async def wholes(
+    connection: Connection, partition: int, rows: Iterable[asyncpg.Record], evidence: Mapping[str, tuple[Piece, ...]]
+) -> dict[str, Student]:
+    """Students from their whole rows and their evidence."""
+    keys = await names.all_keys(connection, partition)
+    policies = await names.all_policies(connection)
+    return {
+        row["student"]: Student(
+            person.enrolment,
+            person.programmes,
+            standings_of(row, keys, policies),
+            evidence.get(row["student"], ()),
+            person.position,
+        )
+        for row in rows
+        for person in (_person(row),)
+    }
+
+
+def standings_of(row: asyncpg.Record, keys: Mapping[int, Key], policies: Mapping[int, tuple[str, int]]) -> dict[Key, Standing]:
+    """The standings in a student's row."""
+    columns = zip(*(row[name] for name in _STANDINGS.split(", ")), strict=True)
+    return {
+        keys[key]: _standing((level, points, previous, reason, rule, *policies.get(rule, (None, None)), *tally, last))
+        for key, level, points, previous, reason, rule, *tally, last in columns
+    }
+
+
+def pieces_of(row: asyncpg.Record, keys: Mapping[int, Key]) -> Iterable[Piece]:
+    """The pieces in a row of evidence."""
+    _, positions, numbers, *columns = row
+    return starmap(Piece, ((p, *keys[key], *rest) for p, key, *rest in zip(positions, numbers, *columns, strict=True)))
+
+
+def _standing(values: Sequence[Any]) -> Standing:
+    """A standing from its columns in the order of `_ASKED`."""
+    level, points, previous, reason, rule, policy, version, counted, tally_x, tally_y, last = values
+    return Standing(level, points, previous, reason, rule, policy, version, Tally(counted, tally_x, tally_y), last)
+
+
+def _person(row: asyncpg.Record) -> Student:
+    columns = zip(*(row[name] for name in ("programmes", "programme_levels", "programme_since", "programme_until")), strict=True)
+    programmes = {values[0]: Programme(*values) for values in columns}
+    return Student(enrolment=_enrolment(row), programmes=programmes, position=row["position"])
+
+
+def _enrolment(row: asyncpg.Record) -> Enrolment | None:
+    if row["school"] is None:
+        return None
+    return Enrolment(row["school"], row["grade"], row["cohort"], tuple(row["classes"]), row["since"], row["enrolled"])

@@ -1,0 +1,155 @@
+"""What changed, written with the fewest bytes: new students and evidence by COPY, a standing by its elements of the arrays."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+
+from services.chassis.postgres import Connection
+from services.chassis.projection.view import Change
+from services.mastery.domain import Key, Piece, Standing, Student
+
+# Pieces in a row of evidence: enough that a year of a competency is a few rows, few enough that a row stays in its page.
+PACK = 64
+
+_STUDENT = (
+    *("partition", "student", "school", "enrolled", "grade", "cohort", "classes", "since"),
+    *("programmes", "programme_levels", "programme_since", "programme_until", "position"),
+    *("keys", "levels", "points", "previous", "reasons", "rules", "counted", "tally_x", "tally_y", "last"),
+)
+_PIECES = (
+    *("partition", "student", "first", "positions", "keys", "times", "sources", "ids", "sequences", "scores", "scales"),
+    *("kinds", "assessors", "contexts", "attempts"),
+)
+
+_PERSON = """
+UPDATE students SET school = $3, enrolled = $4, grade = $5, cohort = $6, classes = $7, since = $8,
+       programmes = $9, programme_levels = $10, programme_since = $11, programme_until = $12, position = $13
+WHERE partition = $1 AND student = $2
+"""
+
+# Where a competency is in a student's arrays: its place, or the next free one.
+_AT = "coalesce(array_position(s.keys, u.key), cardinality(s.keys) + 1)"
+_STANDINGS = f"""
+UPDATE students AS s
+SET position = u.position, keys[{_AT}] = u.key, levels[{_AT}] = u.level, points[{_AT}] = u.points,
+    previous[{_AT}] = u.previous, reasons[{_AT}] = u.reason, rules[{_AT}] = u.rule,
+    counted[{_AT}] = u.counted, tally_x[{_AT}] = u.tally_x, tally_y[{_AT}] = u.tally_y, last[{_AT}] = u.last
+FROM unnest($2::text[], $3::bigint[], $4::int[], $5::smallint[], $6::int[], $7::smallint[], $8::text[], $9::bigint[],
+            $10::int[], $11::float8[], $12::int[], $13::timestamptz[])
+  AS u (student, position, key, level, points, previous, reason, rule, counted, tally_x, tally_y, last)
+WHERE s.partition = $1 AND s.student = u.student
+"""
+
+_COUNTS = """
+INSERT INTO school_levels AS c (partition, school, framework, competency, level, students)
+SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::smallint[], $6::int[])
+ON CONFLICT (school, framework, competency, level, partition) DO UPDATE SET students = c.students + excluded.students
+"""
+
+Row = tuple[object, ...]
+
+
+async def students(connection: Connection, partition: int, changes: Sequence[Change[Student]], keys: Mapping[Key, int]) -> None:
+    """Write students' rows: whole ones for who is new, else what changed."""
+    new = [change for change in changes if change.before.position < 0]
+    old = [change for change in changes if change.before.position >= 0]
+    if new:
+        rows = [(partition, each.subject, *_person(each.after), *zip_standings(each.after.standings, keys)) for each in new]
+        await connection.copy_records_to_table("students", records=rows, columns=_STUDENT)
+    moved = [
+        (partition, each.subject, *_person(each.after))
+        for each in old
+        if each.before.enrolment is not each.after.enrolment or each.before.programmes is not each.after.programmes
+    ]
+    if moved:
+        await connection.executemany(_PERSON, moved)
+    for turn in _turns(old, keys):
+        await connection.execute(_STANDINGS, partition, *zip(*turn, strict=True))
+
+
+async def pieces(connection: Connection, partition: int, changes: Sequence[Change[Student]], keys: Mapping[Key, int]) -> None:
+    """Add rows for the evidence that came."""
+    rows = [
+        (partition, change.subject, *pack)
+        for change in changes
+        for pack in _packs(change.after.pieces[len(change.before.pieces) :], keys)
+    ]
+    if rows:
+        await connection.copy_records_to_table("pieces", records=rows, columns=_PIECES)
+
+
+async def counts(connection: Connection, partition: int, changes: Sequence[Change[Student]]) -> None:
+    """Move the counts of schools. Rows are written in one order, whichever students moved."""
+    moved: Counter[tuple[str, str, str, int]] = Counter()
+    for change in changes:
+        _count(moved, change.before, change.after)
+    rows = sorted((*place, by) for place, by in moved.items() if by)
+    if rows:
+        await connection.execute(_COUNTS, partition, *zip(*rows, strict=True))
+
+
+def changed(change: Change[Student]) -> Iterator[tuple[Key, Standing]]:
+    """The standings that a change touched."""
+    before = change.before.standings
+    return ((key, standing) for key, standing in change.after.standings.items() if before.get(key) is not standing)
+
+
+def zip_standings(standings: Mapping[Key, Standing], keys: Mapping[Key, int]) -> Iterator[list[object]]:
+    """Standings as the columns of a row, in the order of `_STUDENT` from `keys` on."""
+    rows = [_row(keys[key], standing) for key, standing in standings.items()]
+    return map(list, zip(*rows, strict=True)) if rows else ([] for _ in range(10))
+
+
+def _turns(changes: Sequence[Change[Student]], keys: Mapping[Key, int]) -> list[list[Row]]:
+    """Rows for as many statements as the student with the most changes needs: one changes a student's row once."""
+    turns: dict[int, list[Row]] = defaultdict(list)
+    for change in changes:
+        for turn, (key, standing) in enumerate(changed(change)):
+            turns[turn].append((change.subject, change.after.position, *_row(keys[key], standing)))
+    return [turns[turn] for turn in sorted(turns)]
+
+
+def _row(key: int, standing: Standing) -> Row:
+    level, value, previous, reason, rule, _, _, (counted, x, y), last = standing
+    return key, level, value, previous, reason, rule, counted, x, y, last
+
+
+def _person(student: Student) -> Row:
+    enrolment, programmes = student.enrolment, list(student.programmes.values())
+    place = (
+        (enrolment.school, enrolment.enrolled, enrolment.grade, enrolment.cohort, enrolment.classes, enrolment.since)
+        if enrolment
+        else (None, False, None, None, (), None)
+    )
+    return (
+        *place,
+        [programme.programme for programme in programmes],
+        [programme.level for programme in programmes],
+        [programme.since for programme in programmes],
+        [programme.until for programme in programmes],
+        student.position,
+    )
+
+
+def _packs(pieces: Sequence[Piece], keys: Mapping[Key, int]) -> Iterator[Row]:
+    for start in range(0, len(pieces), PACK):
+        pack = [_columns(piece, keys) for piece in pieces[start : start + PACK]]
+        yield (pack[0][0], *zip(*pack, strict=True))
+
+
+def _columns(piece: Piece, keys: Mapping[Key, int]) -> Row:
+    position, framework, competency, *rest = piece
+    return position, keys[framework, competency], *rest
+
+
+def _count(moved: Counter[tuple[str, str, str, int]], before: Student, after: Student) -> None:
+    """Where a student was counted, less; where she is counted now, more. Only what differs is looked at."""
+    same = before.counted_at == after.counted_at
+    for student, by in ((before, -1), (after, 1)):
+        if student.counted_at is None:
+            continue
+        other = after if student is before else before
+        for key, standing in student.standings.items():
+            if not same or other.standings.get(key) is not standing:
+                moved[student.counted_at, *key, -1 if standing.level is None else standing.level] += by
