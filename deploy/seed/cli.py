@@ -61,12 +61,11 @@ def district_(students: int, days: int, number: int, connections: int, as_json: 
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="How long; otherwise to the end of STAR, or for ever.")
 @click.option("--seed", "which", type=click.Choice(["star", "highschool"]), default="highschool", show_default=True)
 @click.option("--batch", type=click.IntRange(1, MOST_EVENTS), default=50, show_default=True, help="Events a request.")
-@click.option("--run", help="Name of this run; the same name publishes the same events.  [default: a new one]")
 @click.option("--connections", type=click.IntRange(1, 256), default=8, show_default=True, help="Requests in flight, at most.")
 @_json
-def load(rate: float, seconds: float | None, which: str, batch: int, run: str | None, connections: int, as_json: bool) -> None:
+def load(rate: float, seconds: float | None, which: str, batch: int, connections: int, as_json: bool) -> None:
     """Publish a seed's evidence at a steady rate, and report the rate reached, what was accepted, and latencies."""
-    items = load_.star_items() if which == "star" else load_.highschool_items(run or str(uuid4()))
+    items = load_.star_items() if which == "star" else load_.highschool_items(str(uuid4()), one_school())
     to_send = batches(load_.for_seconds(items, rate, seconds), batch, rate)
     report, keys, url = Report(), app_keys(), evidence_url()
     with progress_bar("load", int(rate * seconds) if seconds else None) as advance, suppress(KeyboardInterrupt):

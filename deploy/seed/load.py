@@ -14,7 +14,7 @@ from itertools import count, islice
 
 from contracts.ids import derived_id
 from deploy.seed import star
-from deploy.seed.district import one_school
+from deploy.seed.district import District
 from deploy.seed.publish import Item, Report
 from deploy.seed.seeding import STAR_PUBLISHER, district_items
 
@@ -23,10 +23,11 @@ def star_items() -> Iterator[Item]:
     return (Item(STAR_PUBLISHER, submission) for submission in star.evidence(star.student_years()))
 
 
-def highschool_items(run: str) -> Iterator[Item]:
-    """Without end. `run` makes the ids this run's own: the same run again is duplicates, another one is new evidence."""
+def highschool_items(run: str, school: District) -> Iterator[Item]:
+    """Without end. `run` makes the ids this run's own; it should be new each time, as the times are."""
+    items = list(district_items(school))
     for turn in count():
-        for item in district_items(one_school()):
+        for item in items:
             fresh = {"id": derived_id(run, turn, item.submission["id"]), "time": datetime.now(UTC).isoformat()}
             yield item._replace(submission=item.submission | fresh)
 

@@ -27,7 +27,7 @@ def key_of(name: str, types: Sequence[str] = ()) -> str:
 
 
 def _add(name: str, types: Sequence[str], path: Path) -> str:
-    arguments = [argument for type_ in types for argument in ("--types", type_)]
+    arguments = ("--types", ",".join(types)) if types else ()
     done = cairn("publisher", "add", name, *arguments, "--json")
     if done.returncode:
         raise Unavailable(f"the publisher {name} could not be made, and {path} has no key of it: {done.stderr.strip()}")
