@@ -12,5 +12,7 @@ PAUSE_SECONDS = 0.02
 async def until(condition: Callable[[], Awaitable[object]], seconds: float = 30.0) -> None:
     """Return once `condition` gives something true; `TimeoutError` after `seconds`."""
     async with asyncio.timeout(seconds):
-        while not await condition():
+        while True:
+            if await condition():
+                return
             await asyncio.sleep(PAUSE_SECONDS)

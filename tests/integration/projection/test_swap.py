@@ -71,11 +71,8 @@ async def serves(house: House) -> int:
 
 async def until_applied(house: House, story: Story, *generations: int) -> None:
     async def applied() -> bool:
-        return all(
-            cursor.next[0] >= len(story.entries(cursor.partition))
-            for generation in generations
-            for cursor in await house.cursors(generation)
-        )
+        cursors = [cursor for generation in generations for cursor in await house.cursors(generation)]
+        return all(cursor.next[0] >= len(story.entries(cursor.partition)) for cursor in cursors)
 
     await until(applied)
 
