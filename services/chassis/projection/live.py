@@ -16,7 +16,7 @@ from services.chassis.errors import Transient
 from services.chassis.postgres import Pool, passing
 from services.chassis.projection import serving, swap
 from services.chassis.projection.apply import Applier
-from services.chassis.projection.projector import Projector
+from services.chassis.projection.projector import AskAgain, Projector
 from services.chassis.projection.view import View
 
 log = logging.getLogger(__name__)
@@ -27,10 +27,12 @@ POLL_SECONDS = 0.5
 class LiveProjections:
     """Runs the projectors of a view until cancelled, and answers for their health."""
 
-    def __init__(self, pool: Pool, view: View[Any], bootstrap: str) -> None:
+    def __init__(self, pool: Pool, view: View[Any], bootstrap: str, partitions: int, *, ask_again: AskAgain | None = None) -> None:
         self._pool = pool
         self._view = view
         self._bootstrap = bootstrap
+        self._partitions = partitions
+        self._ask_again = ask_again
         self._running: dict[int, tuple[Projector[Any], asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
@@ -49,7 +51,7 @@ class LiveProjections:
                 task.cancel()
             await asyncio.gather(*(task for _, task in self._running.values()), return_exceptions=True)
 
-    async def check(self) -> str | None:
+    async def ready(self) -> str | None:
         """None when the serving generation is being folded and nothing is paused; else what is wrong."""
         async with self._pool.acquire() as connection:
             served = (await serving.peek(connection)).generation
@@ -61,10 +63,9 @@ class LiveProjections:
     async def _prepare(self) -> None:
         while True:
             try:
-                partitions = await kafka.partition_count(self._bootstrap, self._view.inputs[0].name)
-                await kafka.verify_topics(self._bootstrap, self._topics(), partitions)
+                await kafka.verify_topics(self._bootstrap, self._topics(), self._partitions)
                 with passing():
-                    await serving.ensure_generation(self._pool, self._view, partitions)
+                    await serving.ensure_generation(self._pool, self._view, self._partitions)
                 return
             except Transient as error:
                 log.warning("waiting for Kafka and Postgres", extra={"fault": str(error)})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -30,6 +30,9 @@ from services.chassis.projection.view import Entry, View
 
 S = TypeVar("S")
 log = logging.getLogger(__name__)
+
+# Asks the owner of an input (by index) to publish a partition again from a sequence on.
+AskAgain = Callable[[int, int, int], Awaitable[None]]
 
 # Transactions of different partitions that overlap: while one waits for Postgres another folds. More would only queue.
 CONCURRENT = 4
@@ -64,7 +67,7 @@ class Projector(Generic[S]):
         bootstrap: str,
         *,
         topics: Sequence[str],
-        ask_again: Callable[[int, int, int], Any] | None = None,
+        ask_again: AskAgain | None = None,
     ) -> None:
         self._pool = pool
         self._view = view
