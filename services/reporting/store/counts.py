@@ -126,11 +126,24 @@ async def heads(connection: Connection, school: str) -> list[Heads]:
     rows = await connection.fetch(
         """
         SELECT school, grade, sum(students)::int AS students, sum(pieces)::bigint AS pieces FROM head_counts
-        WHERE school = $1 GROUP BY school, grade HAVING sum(students) > 0 ORDER BY grade
+        WHERE school = $1 GROUP BY school, grade HAVING sum(students) > 0 ORDER BY grade COLLATE "C"
         """,
         school,
     )
     return [Heads(**dict(row)) for row in rows]
+
+
+async def heads_of_schools(connection: Connection, schools: Sequence[str]) -> dict[str, Heads]:
+    """The whole counts of several schools, by school."""
+    rows = await connection.fetch(
+        """
+        SELECT school, grade, sum(students)::int AS students, sum(pieces)::bigint AS pieces FROM head_counts
+        WHERE school = ANY($1::text[]) AND grade = $2 GROUP BY school, grade
+        """,
+        list(schools),
+        ALL,
+    )
+    return {row["school"]: Heads(**dict(row)) for row in rows}
 
 
 async def last_evidence(connection: Connection, schools: Sequence[str]) -> dict[str, dt.datetime]:

@@ -112,10 +112,10 @@ async def find(connection: Connection, subject: str, week: tuple[dt.date, dt.dat
     return _student(row, _by_student(seats).get(subject, {}))
 
 
-async def last_seat_date(connection: Connection, subject: str) -> dt.date | None:
-    """The date of a student's last seat, or None if she never had one."""
-    date: dt.date | None = await connection.fetchval("SELECT max(date) FROM seats WHERE student = $1", subject)
-    return date
+async def seat_dates(connection: Connection, subject: str) -> list[dt.date]:
+    """The dates on which a student has or had a seat, in order: five a week at most."""
+    rows = await connection.fetch("SELECT DISTINCT date FROM seats WHERE student = $1 ORDER BY date", subject)
+    return [row["date"] for row in rows]
 
 
 class Enrolled(NamedTuple):

@@ -1,0 +1,69 @@
+"""The pages as JSON: the same models, so the same numbers. No name of a person is in any of them.
+
+Each address is its page's with `.json`; the page's own address answers the same to `Accept: application/json`.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+
+from contracts.ids import Pseudonym
+from services.chassis.web import PROBLEMS
+from services.reporting import figures, profile, progress, weeks
+from services.reporting.pages import district, operations, school, student
+from services.reporting.pages.render import code_of
+from services.reporting.pages.site import Framework, PageNumber, Search, Slug, Week, desk_of
+
+router = APIRouter(responses=PROBLEMS)
+
+
+@router.get("/district.json")
+async def district_json(request: Request, framework: Framework = None, q: Search = "", page: PageNumber = 1) -> figures.District:
+    """The district: totals, and its schools with the levels their students hold in a framework."""
+    async with desk_of(request).snapshot() as at:
+        return await district.read(at, framework=framework, search=q.strip(), page=page)
+
+
+@router.get("/schools/{school_}/students.json")
+async def roll_json(request: Request, school_: Slug, page: PageNumber = 1) -> figures.Roll:
+    """Everyone enrolled at a school, in order of pseudonym (the page itself is in order of name)."""
+    async with desk_of(request).snapshot() as at:
+        enrolment = await school.read_enrolment(at, code_of(school_))
+    return school.roll_of(enrolment, page, {})
+
+
+@router.get("/schools/{school_}/week.json")
+async def week_json(request: Request, school_: Slug, week: Week = None) -> weeks.WeekPlan:
+    """A school's flex blocks of a week: sections, seats taken, what for."""
+    async with desk_of(request).snapshot() as at:
+        return await school.read_week(at, code_of(school_), week)
+
+
+@router.get("/schools/{school_}.json")
+async def school_json(request: Request, school_: Slug) -> figures.School:
+    """A school: enrolment, and its students by competency and level."""
+    async with desk_of(request).snapshot() as at:
+        return await school.read(at, code_of(school_))
+
+
+@router.get("/students/{student_}.json")
+async def student_json(request: Request, student_: Pseudonym, week: Week = None) -> profile.Student:
+    """A student: levels on axes, next steps, the seats of a week."""
+    async with desk_of(request).snapshot() as at:
+        return await student.read(at, student_, week)
+
+
+@router.get("/operations.json")
+async def operations_json(request: Request) -> progress.Operations:
+    """How far each projection and relay is, a partition at a time, what is parked, and the publishers' counters."""
+    desk = desk_of(request)
+    async with desk.snapshot() as at:
+        own = await operations.standing(at)
+    return await operations.read(desk.peers, own)
+
+
+@router.get("/v1/standing")
+async def standing(request: Request) -> operations.StandingAnswer:
+    """How far this view has come, a partition at a time."""
+    async with desk_of(request).snapshot() as at:
+        return await operations.standing(at)

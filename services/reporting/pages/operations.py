@@ -1,0 +1,142 @@
+"""The operations page: how far the log, its relays and its projections are, what is parked, the publishers' counters."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from services.chassis.projection import parking
+from services.chassis.projection.cursor import Cursor
+from services.reporting.figures import AsKnown
+from services.reporting.handlers import Reports
+from services.reporting.pages.desk import Snapshot
+from services.reporting.peers import Peers
+from services.reporting.progress import LogHead, Operations, PartitionProgress, Progress, PublisherCounters, behind
+
+log = logging.getLogger(__name__)
+
+SERVICES = ("mastery", "scheduling")
+
+
+class _Said(BaseModel):
+    """What another service says: read for what this page shows, the rest ignored."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class PartitionAnswer(_Said):
+    """A partition of a projection: the last position applied and the next sequence of each input, the last common tick."""
+
+    partition: int
+    positions: tuple[int, ...]
+    next: tuple[int, ...]
+    tick: dt.datetime | None
+
+
+class StandingAnswer(_Said):
+    """How far a view has come. `inputs` names the topics in the order of the partitions' lists; `parked` counts students."""
+
+    view: str
+    inputs: tuple[str, ...]
+    partitions: tuple[PartitionAnswer, ...]
+    parked: int
+    as_known: AsKnown
+
+
+async def standing(snapshot: Snapshot) -> StandingAnswer:
+    """This view's own standing."""
+    parked = await parking.every(snapshot.connection)
+    return StandingAnswer(
+        view=Reports.name,
+        inputs=tuple(topic.name for topic in Reports.inputs),
+        partitions=tuple(_partition(cursor) for cursor in snapshot.cursors),
+        parked=len(parked),
+        as_known=snapshot.as_known,
+    )
+
+
+def _partition(cursor: Cursor) -> PartitionAnswer:
+    return PartitionAnswer(partition=cursor.partition, positions=cursor.positions, next=cursor.next, tick=cursor.common_tick)
+
+
+async def read(peers: Peers, own: StandingAnswer) -> Operations:
+    """Everybody asked at once; who does not answer is shown as such."""
+    end, publishers, *views = await asyncio.gather(
+        peers.log(), peers.publishers(), *(peers.standing(service) for service in SERVICES)
+    )
+    head = _head(end)
+    said = {service: _read(StandingAnswer, answer) for service, answer in zip(SERVICES, views, strict=True)}
+    said[own.view] = own
+    return Operations(
+        as_known=own.as_known,
+        log=head,
+        projections=tuple(_progress(service, answer, head) for service, answer in said.items()),
+        publishers=_publishers(publishers),
+    )
+
+
+def _progress(service: str, answer: StandingAnswer | None, head: LogHead | None) -> Progress:
+    if answer is None:
+        return Progress(service, answers=False)
+    heads = head.next if head else None
+    return Progress(
+        name=service,
+        answers=True,
+        generation=answer.as_known.generation,
+        position=answer.as_known.position,
+        time=answer.as_known.time,
+        parked=answer.parked,
+        partitions=tuple(
+            PartitionProgress(it.partition, it.positions[0], it.next[0], behind(heads, it.partition, it.next[0]), it.tick)
+            for it in answer.partitions
+        ),
+    )
+
+
+class _HeadAnswer(_Said):
+    """What evidence says of the log."""
+
+    position: int
+    recordedtime: dt.datetime | None = None
+    sequences: tuple[int, ...]
+
+
+class _CountersAnswer(_Said):
+    """What evidence says of a publisher."""
+
+    name: str
+    received: int
+    accepted: int
+    duplicate: int
+    rejected: int
+    held: int
+
+
+def _head(answer: Mapping[str, Any] | None) -> LogHead | None:
+    said = _read(_HeadAnswer, answer)
+    return LogHead(said.position, said.recordedtime, said.sequences) if said else None
+
+
+def _publishers(answer: Mapping[str, Any] | None) -> tuple[PublisherCounters, ...] | None:
+    listed = answer.get("publishers") if answer else None
+    if not isinstance(listed, list):
+        return None
+    said = [each for item in listed if (each := _read(_CountersAnswer, item)) is not None]
+    return tuple(PublisherCounters(it.name, it.received, it.accepted, it.duplicate, it.rejected, it.held) for it in said)
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _read(model: type[M], answer: Mapping[str, Any] | None) -> M | None:
+    """An answer as what it should be; None for one that is not, as if it had not come."""
+    try:
+        return model.model_validate(answer) if answer is not None else None
+    except ValidationError as error:
+        log.warning("a peer's answer is not understood", extra={"model": model.__name__, "errors": error.error_count()})
+        return None
