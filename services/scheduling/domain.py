@@ -64,7 +64,7 @@ def effective_on(data: Data) -> dt.date | None:
         case StudentEnrolled() | StudentTransferred():
             return data.effective
         case StudentWithdrawn():
-            return data.effective + dt.timedelta(days=1)
+            return min(data.effective, dt.date.max - dt.timedelta(days=1)) + dt.timedelta(days=1)
     return None
 
 
@@ -93,9 +93,13 @@ def _moved(levels: Mapping[Key, Level], changed: MasteryChanged) -> Mapping[Key,
 
 @dataclass(frozen=True, slots=True)
 class School:
-    """All that a school's plans can depend on, as known at one position. `classes` includes those its students have elsewhere."""
+    """All that a school's plans can depend on, as known at one position, `date` being the local date there.
+
+    `classes` includes those that its students have elsewhere.
+    """
 
     school: str
+    date: dt.date
     calendar: CalendarPublished
     classes: tuple[ClassRegistered, ...]
     frameworks: tuple[FrameworkPublished, ...]
@@ -104,11 +108,11 @@ class School:
     students: Mapping[str, Student]
 
 
-def needs_at(school: School, day: dt.date) -> dict[str, tuple[Need, ...]]:
+def needs_at(school: School) -> dict[str, tuple[Need, ...]]:
     """Each student's needs, strongest first. A school uses the frameworks in which one of its students has evidence."""
     used = {framework for student in school.students.values() for framework, _ in student.levels}
     frameworks = [each for each in school.frameworks if each.framework in used]
-    targets = targets_of(school.school, day, frameworks, school.policies, school.scales)
+    targets = targets_of(school.school, school.date, frameworks, school.policies, school.scales)
     return {
         student: needs_of({key: level.level for key, level in state.levels.items()}, targets)
         for student, state in sorted(school.students.items())
@@ -121,8 +125,7 @@ def week_of(school: School, monday: dt.date) -> Problem:
     blocks = blocks_of(monday, school.calendar, own)
     busy = {each.class_: busy_of(each, blocks, school.calendar) for each in school.classes}
     candidates = [
-        Candidate(student, needs, _busy(school.students[student].classes, busy))
-        for student, needs in needs_at(school, monday).items()
+        Candidate(student, needs, _busy(school.students[student].classes, busy)) for student, needs in needs_at(school).items()
     ]
     return problem_of(school.school, monday, blocks, candidates)
 

@@ -18,11 +18,18 @@ NO_EVIDENCE = "no-evidence"
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A policy with the date from which it orders itself among others: its `effective`, else the day it was published."""
+    """A published policy at its position in the log; `published` is the local date then."""
 
-    since: dt.date
     position: int
+    published: dt.date
     policy: PolicyPublished
+
+    @property
+    def came(self) -> tuple[dt.date, bool, int]:
+        """When it came into force, to be compared: at the midnight of a later date, or with its own position on that day."""
+        if self.policy.effective is None or self.policy.effective <= self.published:
+            return self.published, True, self.position
+        return self.policy.effective, False, self.position
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,6 @@ def _reads(policy: PolicyPublished, competency: str) -> bool:
     return not policy.competencies or competency in policy.competencies
 
 
-def _precedence(adopted: Adopted) -> tuple[bool, bool, dt.date, int]:
-    """A school's own policy goes before the district's, one that names the competency before one that does not, then the latest."""
-    return adopted.policy.school is not None, bool(adopted.policy.competencies), adopted.since, adopted.position
+def _precedence(adopted: Adopted) -> tuple[bool, bool, tuple[dt.date, bool, int]]:
+    """A school's own policy goes before the district's, one that names the competency before one that does not, then the last."""
+    return adopted.policy.school is not None, bool(adopted.policy.competencies), adopted.came

@@ -10,7 +10,7 @@ from services.chassis.projection import parking
 from services.chassis.projection.serving import Standing, reading
 from services.scheduling.domain import needs_at
 from services.scheduling.needs import Need
-from services.scheduling.planning import VIEW, Published, school_at, tick_of
+from services.scheduling.planning import VIEW, Published, school_at
 from services.scheduling.seating import Plan
 from services.scheduling.store import plans, students
 from services.scheduling.week import monday_of
@@ -39,7 +39,7 @@ async def needs(pool: Pool, school: str) -> tuple[dict[str, tuple[Need, ...]], S
     """What each student of a school needs now, strongest first. Raises like `plan`."""
     async with reading(pool, VIEW) as (connection, standing):
         facts = await school_at(connection, school, standing)
-    return await asyncio.to_thread(needs_at, facts, tick_of(standing).date()), standing
+    return await asyncio.to_thread(needs_at, facts), standing
 
 
 async def standing(pool: Pool) -> tuple[Standing, int]:

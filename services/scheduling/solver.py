@@ -42,7 +42,7 @@ def _add_wishes(flow: SimpleMinCostFlow, wishes: Sequence[Wish], students: dict[
         np.array([students[wish.student] for wish in wishes]),
         np.array([sections[wish.section.class_] for wish in wishes]),
         np.ones(len(wishes), dtype=np.int64),
-        np.array([(heaviest - wish.weight) * unit + wish.lot for wish in wishes]),
+        np.array([(heaviest - wish.weight) * unit + wish.lot for wish in wishes], dtype=np.int64),
     )
 
 

@@ -6,6 +6,7 @@ log. What this view adds is which classes a school has.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -73,6 +74,7 @@ async def read(connection: Connection, school: str, position: int) -> School | N
     classes = await _classes(connection, school, {each for student in enrolled.values() for each in student.classes}, position)
     return School(
         school=school,
+        date=await _date(connection, position),
         calendar=calendars[0],
         classes=classes,
         frameworks=tuple(data for data in await _data(connection, FRAMEWORK, position) if isinstance(data, FrameworkPublished)),
@@ -91,10 +93,20 @@ async def _classes(connection: Connection, school: str, taken: Collection[str], 
 async def _policies(connection: Connection, position: int) -> tuple[Adopted, ...]:
     events = await _last(connection, POLICY, position)
     return tuple(
-        Adopted(event.data.effective or event.time.date(), int(event.position), event.data)
-        for event in events
-        if isinstance(event.data, PolicyPublished)
+        [
+            Adopted(int(event.position), await _date(connection, int(event.position)), event.data)
+            for event in events
+            if isinstance(event.data, PolicyPublished)
+        ]
     )
+
+
+async def _date(connection: Connection, position: int) -> dt.date:
+    """The local date at a position: that of the last midnight before it, `date.min` before the first tick."""
+    found: dt.date | None = await connection.fetchval(
+        "SELECT date FROM midnights WHERE position <= $1 ORDER BY position DESC LIMIT 1", position
+    )
+    return found or dt.date.min
 
 
 async def _data(connection: Connection, kind: str, position: int, ids: Collection[str] | None = None) -> list[Data]:
