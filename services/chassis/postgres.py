@@ -22,6 +22,8 @@ T = TypeVar("T")
 # For annotations (the driver's classes take type parameters in its stubs only).
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+# What answers a single query: a connection, in its transaction or none, or a pool.
+Queryable: TypeAlias = "Connection | Pool"
 
 # A session's settings. Times in milliseconds.
 SETTINGS: Mapping[str, str] = {

@@ -75,7 +75,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one transaction takes. `atomic`: if one item is refused or conflicts, none is appended, and all are counted as rejected."""
+    """What one transaction takes. `atomic`: if one item is refused or conflicts, none is appended and all count as rejected."""
 
     drafts: tuple[Draft, ...] = ()
     refusals: tuple[Refusal, ...] = ()

@@ -68,7 +68,7 @@ class Past:
 
 
 @dataclass(slots=True)
-class Admission:
+class Sifted:
     """What becomes of a batch: what to append, hold and keep as refused; the standing and position of each draft, then hold."""
 
     accepted: list[Draft] = field(default_factory=list)
@@ -82,20 +82,20 @@ def key_of(item: Draft | Hold) -> Key:
     return item.day, item.source, item.id
 
 
-def admit(batch: Batch, past: Past, first: int) -> Admission:
+def sift(batch: Batch, past: Past, first: int) -> Sifted:
     """Decide over a batch whose first new event will be at position `first`."""
-    admission = _sorted_out(batch, past, first)
-    if batch.atomic and (batch.refusals or any(standing is Standing.CONFLICTING for standing, _ in admission.standings)):
-        admission = _abandoned(admission)
-    admission.refusals = [each for each in batch.refusals if not each.held or (each.source, each.id) in past.released]
-    _count(batch, admission, set(past.released))
-    admission.refusals += _refused_after_all(batch, admission)
-    return admission
+    sifted = _sorted_out(batch, past, first)
+    if batch.atomic and (batch.refusals or any(standing is Standing.CONFLICTING for standing, _ in sifted.standings)):
+        sifted = _abandoned(sifted)
+    sifted.refusals = [each for each in batch.refusals if not each.held or (each.source, each.id) in past.released]
+    _count(batch, sifted, set(past.released))
+    sifted.refusals += _refused_after_all(batch, sifted)
+    return sifted
 
 
-def _sorted_out(batch: Batch, past: Past, first: int) -> Admission:
+def _sorted_out(batch: Batch, past: Past, first: int) -> Sifted:
     """Each item against the past, and against what came before it in the batch."""
-    admission = Admission()
+    sifted = Sifted()
     seen, waiting = dict(past.seen), dict(past.waiting)
     position = first
     for draft in batch.drafts:
@@ -106,18 +106,18 @@ def _sorted_out(batch: Batch, past: Past, first: int) -> Admission:
             else:
                 standing = Standing.ACCEPTED, position
                 seen[key] = position, draft.submissionhash
-                admission.accepted.append(draft)
+                sifted.accepted.append(draft)
                 position += 1
-        admission.standings.append(standing)
+        sifted.standings.append(standing)
     for hold in batch.holds:
         pair = (hold.source, hold.id)
         if (standing := _known(hold, seen.get(key_of(hold)), waiting)) is None:
             standing = (Standing.HELD_ALREADY if pair in waiting else Standing.HELD), None
             if pair not in waiting:
                 waiting[pair] = hold.submissionhash
-                admission.holds.append(hold)
-        admission.standings.append(standing)
-    return admission
+                sifted.holds.append(hold)
+        sifted.standings.append(standing)
+    return sifted
 
 
 def _known(item: Draft | Hold, seen: tuple[int, bytes] | None, waiting: Mapping[Pair, bytes]) -> tuple[Standing, int | None] | None:
@@ -133,35 +133,35 @@ def _known(item: Draft | Hold, seen: tuple[int, bytes] | None, waiting: Mapping[
     return None
 
 
-def _abandoned(admission: Admission) -> Admission:
+def _abandoned(sifted: Sifted) -> Sifted:
     """All or none, and it is none: what does not conflict itself is given up with the rest."""
     standings: list[tuple[Standing, int | None]] = [
-        (standing, at) if standing is Standing.CONFLICTING else (Standing.ABANDONED, None) for standing, at in admission.standings
+        (standing, at) if standing is Standing.CONFLICTING else (Standing.ABANDONED, None) for standing, at in sifted.standings
     ]
-    return Admission(standings=standings)
+    return Sifted(standings=standings)
 
 
-def _count(batch: Batch, admission: Admission, released: set[Pair]) -> None:
+def _count(batch: Batch, sifted: Sifted, released: set[Pair]) -> None:
     """Each item once. What was to be released and is held no more was counted by whoever took it."""
-    counts = admission.counts
-    for draft, (standing, _) in zip(batch.drafts, admission.standings, strict=False):
+    counts = sifted.counts
+    for draft, (standing, _) in zip(batch.drafts, sifted.standings, strict=False):
         pair = (draft.source, draft.id)
         if not draft.held:
             counts.setdefault(draft.publisher, Counts()).add(COUNTER[standing])
         elif pair in released:
             released.remove(pair)
             counts.setdefault(draft.publisher, Counts()).add(COUNTER[standing], released=True)
-    for hold, (standing, _) in zip(batch.holds, admission.standings[len(batch.drafts) :], strict=True):
+    for hold, (standing, _) in zip(batch.holds, sifted.standings[len(batch.drafts) :], strict=True):
         counts.setdefault(hold.publisher, Counts()).add(COUNTER[standing])
-    for refusal in admission.refusals:
+    for refusal in sifted.refusals:
         counts.setdefault(refusal.publisher, Counts()).add("rejected", released=refusal.held)
 
 
-def _refused_after_all(batch: Batch, admission: Admission) -> list[Refusal]:
+def _refused_after_all(batch: Batch, sifted: Sifted) -> list[Refusal]:
     """Conflicts, and what was given up with them, are kept like any refusal."""
     items: tuple[Draft | Hold, ...] = batch.drafts + batch.holds
     refusals = []
-    for item, (standing, _) in zip(items, admission.standings, strict=True):
+    for item, (standing, _) in zip(items, sifted.standings, strict=True):
         if standing is Standing.CONFLICTING:
             refusals.append(_refusal(item, "conflict", "/id", "the content first sent under this source and id, or a new id"))
         elif standing is Standing.ABANDONED and batch.atomic:

@@ -1,0 +1,80 @@
+"""Group commit: single submissions in flight share an append.
+
+While one append is under way the next gathers, so nobody waits for company, and under load a commit's fsync is shared by
+hundreds. Must not: split what must be atomic (a batch goes to the ledger by itself).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+from services.chassis.errors import Transient
+from services.evidence.domain import Batch, Draft, Outcome
+
+# Drafts in one append: as many as a request may hold. More would keep the head for longer than the others' patience.
+MOST_TOGETHER = 500
+# Drafts that may wait. At 10,000 a second they wait for half a second; beyond that a caller is better told to come again.
+MOST_WAITING = 5000
+
+
+class Appends(Protocol):
+    """What drafts are gathered for: the ledger."""
+
+    async def append(self, batch: Batch) -> list[Outcome]: ...
+
+
+class Gatherer:
+    """Gathers single drafts for a ledger. `appends` of them may be under way at once: while one commits, one is prepared."""
+
+    def __init__(self, ledger: Appends, *, appends: int = 2) -> None:
+        self._ledger = ledger
+        self._waiting: deque[tuple[Draft, asyncio.Future[Outcome]]] = deque()
+        self._idle = appends
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def submit(self, draft: Draft) -> Outcome:
+        """The outcome of one draft. `Transient` when too many wait; otherwise whatever `Ledger.append` raises."""
+        if len(self._waiting) >= MOST_WAITING:
+            raise Transient("too many submissions are waiting")
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((draft, outcome))
+        if self._idle:
+            self._idle -= 1
+            task = asyncio.create_task(self._append_waiting())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await outcome
+
+    async def _append_waiting(self) -> None:
+        """Append until nobody waits."""
+        try:
+            while self._waiting:
+                together = [self._waiting.popleft() for _ in range(min(MOST_TOGETHER, len(self._waiting)))]
+                await self._append(together)
+        finally:
+            self._idle += 1
+
+    async def _append(self, together: Sequence[tuple[Draft, asyncio.Future[Outcome]]]) -> None:
+        try:
+            outcomes = await self._ledger.append(Batch(drafts=tuple(draft for draft, _ in together)))
+        except BaseException as error:
+            for _, waiter in together:
+                _fail(waiter, error)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            for (_, waiter), outcome in zip(together, outcomes, strict=True):
+                if not waiter.done():  # its caller has gone away; the event is in the log all the same
+                    waiter.set_result(outcome)
+
+
+def _fail(waiter: asyncio.Future[Outcome], error: BaseException) -> None:
+    if waiter.done():
+        return
+    if isinstance(error, Exception):
+        waiter.set_exception(error)
+    else:
+        waiter.cancel()

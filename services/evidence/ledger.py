@@ -1,0 +1,251 @@
+"""The ledger: where an event becomes a fact, at one position in one order.
+
+Every append is one READ COMMITTED transaction: lock the head, look at what was seen, put the rows, move head and counters.
+The row lock is the fence: any number of gateways may append, there is no leader. All that can be done before the lock is.
+Must not: parse, resolve identifiers, or publish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from contracts.topics import EVIDENCE_LOG, Topic
+from services.chassis.errors import Conflict, Unavailable
+from services.chassis.log import tail
+from services.chassis.postgres import Connection, Pool, passing, retry
+from services.evidence.deduplication import Counts, Key, Past, Sifted, Standing, key_of, sift
+from services.evidence.domain import Abandoned, Batch, Conflicting, Draft, Held, Hold, Outcome, Receipt, Refusal, Refused
+from services.evidence.sequencing import Head, Row, crosses, leaf_of, number, number_tick, opened
+from services.evidence.store import days, quarantine
+from services.evidence.store import ledger as store
+from services.evidence.store.feed import LedgerFeed
+
+SECOND = timedelta(seconds=1)
+
+
+class Ledger:
+    """The ledger over a pool. It accepts after it was opened by somebody and `compare` has found it to fit its topic."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._compared = False
+        # No head below this one is accepted: the database would have been restored under this process.
+        self._floor = 0
+
+    async def open(self, log: str, partitions: int, timezone: str) -> Head:
+        """Open the log unless it is open; its head. What was said when it was opened holds, whatever is said now."""
+        try:
+            ZoneInfo(timezone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise Unavailable("CAIRN_TIMEZONE is not a time zone, such as America/New_York") from None
+        await retry(lambda: self._open(log, partitions, timezone))
+        return await self.head()
+
+    async def _open(self, log: str, partitions: int, timezone: str) -> None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            now = await store.clock(connection)
+            if await store.open_log(connection, *opened(log, partitions, timezone, now)):
+                await days.make_days(connection, now.date())
+
+    async def head(self) -> Head:
+        """The head as it is now."""
+        return (await self._peek())[0]
+
+    async def _peek(self) -> tuple[Head, datetime]:
+        with passing():
+            return _opened(await store.read_head(self._pool))
+
+    async def compare(self, bootstrap: str, topic: Topic = EVIDENCE_LOG) -> None:
+        """Compare the ledger with its topic's tail. Until this has gone well, nothing is accepted."""
+        floor = self._floor
+        head = await self.head()
+        self._saw(head, floor)
+        await tail.compare(bootstrap, topic, LedgerFeed(self._pool, head.partitions))
+        self._compared = True
+
+    def ready(self) -> str | None:
+        """None when the ledger accepts; otherwise why it does not."""
+        return None if self._compared else "has not compared the ledger with its topic yet"
+
+    async def append(self, batch: Batch) -> list[Outcome]:
+        """Take a batch in one transaction: an outcome for each draft, then for each hold. Durable once this returns.
+
+        `Conflict`: a draft was resolved under another merge counter; resolve again. `Unavailable`: this ledger and its topic do
+        not belong together. `Transient`: try again; what was taken after all is then a duplicate with the same receipt.
+        """
+        self._must_have_compared()
+        if not batch.drafts and not batch.holds and not quarantine.pairs_to_release(batch):
+            await retry(lambda: self._refuse(batch))
+            return []
+        items: tuple[Draft | Hold, ...] = batch.drafts + batch.holds
+        keys = [key_of(item) for item in items]
+        sifted, rows = await retry(lambda: self._append(batch, keys))
+        return await self._outcomes(sifted, rows)
+
+    async def _refuse(self, batch: Batch) -> None:
+        """Refusals alone touch neither head nor log."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await _keep(connection, sift(batch, Past({}), 0))
+
+    async def _append(self, batch: Batch, keys: Sequence[Key]) -> tuple[Sifted, list[Row]]:
+        async with self._pool.acquire() as connection, connection.transaction():
+            head, now = await self._lock(connection)
+            if any(draft.merges != head.merges for draft in batch.drafts if draft.subject):
+                raise Conflict("identifiers were merged meanwhile: resolve again")
+            past = await _past(connection, batch, keys)
+            ticks, ticked = number_tick(head, now) if crosses(head, now) else ([], head)
+            sifted = sift(batch, past, ticked.position)
+            rows: list[Row] = []
+            if sifted.accepted:
+                rows, after = number(ticked, sifted.accepted, now)
+                await store.append(connection, ticks + rows)
+                await store.remember(connection, sifted.accepted, ticked.position)
+                await store.move_head(connection, after)
+            await _keep(connection, sifted)
+        if rows:
+            self._saw(after)
+        return sifted, rows
+
+    async def _lock(self, connection: Connection) -> tuple[Head, datetime]:
+        floor = self._floor
+        head, now = _opened(await store.lock_head(connection))
+        self._saw(head, floor)
+        return head, now
+
+    def _must_have_compared(self) -> None:
+        if not self._compared:
+            raise Unavailable("the ledger accepts nothing before it was compared with its topic; is Kafka there?")
+
+    def _saw(self, head: Head, floor: int = 0) -> None:
+        """A head below one that was seen before it was asked for: the database was restored under this process."""
+        if head.position < floor:
+            self._compared = False
+            raise Unavailable(f"the ledger ends at {head.position}, and this process saw {floor}. {tail.REMEDY}")
+        self._floor = max(self._floor, head.position)
+
+    async def _outcomes(self, sifted: Sifted, rows: Sequence[Row]) -> list[Outcome]:
+        """Receipts of what is new come from its rows, of duplicates from the log."""
+        receipts = {row[0]: Receipt(row[0], leaf_of(row[-1]), row[1]) for row in rows}
+        older = {at for standing, at in sifted.standings if standing is Standing.DUPLICATE and at is not None} - receipts.keys()
+        if older:
+            with passing():
+                found = await store.records_at(self._pool, older)
+            receipts |= {at: Receipt(at, leaf_of(record), time) for at, (time, record) in found.items()}
+        return [_outcome(standing, at, receipts) for standing, at in sifted.standings]
+
+    # Time passes
+
+    async def tick(self) -> int:
+        """Append a tick, whatever was ticked before; its position. Every partition has it: it is a cut."""
+        self._must_have_compared()
+        return await retry(self._tick)
+
+    async def _tick(self, due: bool = False) -> int:
+        async with self._pool.acquire() as connection, connection.transaction():
+            head, now = await self._lock(connection)
+            if due and not _due(head, now):  # an append, or another worker, was first
+                return head.tick
+            rows, after = number_tick(head, now)
+            await store.append(connection, rows)
+            await store.move_head(connection, after)
+        self._saw(after)
+        return head.position
+
+    async def pass_time(self) -> None:
+        """For a timer, a few times a second: tick when no append does. Makes the partitions of the days to come at a new date.
+
+        A tick is due a second after the last one if anything came after that, and at every local midnight. So the last events
+        of a busy time are followed by a tick within about a second, and a quiet night adds one event.
+        """
+        head, now = await self._peek()
+        if _due(head, now) and self._compared:
+            await retry(lambda: self._tick(due=True))
+            await retry(self._make_days)
+
+    async def _make_days(self) -> None:
+        async with self._pool.acquire() as connection:
+            today = await store.clock(connection)
+            if (await days.days(connection))[-1] >= today.date() + timedelta(days=days.DAYS_AHEAD):
+                return
+            async with connection.transaction():
+                await self._lock(connection)
+                await days.make_days(connection, today.date())
+
+    # Questions, and what is kept for a while
+
+    async def status(self, source: str, id: str) -> Receipt | Held | Refused | None:
+        """What became of an event; None: unknown, or forgotten."""
+        with passing():
+            if (position := await store.find(self._pool, source, id)) is not None:
+                time, record = (await store.records_at(self._pool, [position]))[position]
+                return Receipt(position, leaf_of(record), time, duplicate=True)
+            if await quarantine.is_held(self._pool, source, id):
+                return Held(duplicate=True)
+            return await quarantine.refused(self._pool, source, id)
+
+    async def counters(self) -> dict[str, Counts]:
+        """By publisher: what it sent and what became of it."""
+        with passing():
+            return await store.counters(self._pool)
+
+    async def waiting(self, reason: str, keys: Sequence[str], limit: int = 500) -> list[Hold]:
+        """The oldest held that wait for one of `keys`; append their drafts with `held=True` to release them."""
+        with passing():
+            return await quarantine.waiting(self._pool, reason, keys, limit)
+
+    async def expire(self) -> int:
+        """Refuse what was held for 30 days, and forget rejections as old as that; how many were refused. For a timer."""
+        with passing():
+            old = await quarantine.expired(self._pool)
+            await quarantine.forget(self._pool)
+        if old:
+            expected = "what it waits for, within 30 days"
+            refusals = tuple(Refusal(h.publisher, h.source, h.id, h.reason, "", expected, b"", held=True) for h in old)
+            await self.append(Batch(refusals=refusals))
+        return len(old)
+
+
+def _opened(found: tuple[Head, datetime] | None) -> tuple[Head, datetime]:
+    if found is None:
+        raise Unavailable("the log is not open: `cairn evidence work` opens it")
+    return found
+
+
+def _due(head: Head, now: datetime) -> bool:
+    if head.date(now) > head.date(head.ticked):
+        return True
+    return head.position > head.tick + 1 and now - head.ticked >= SECOND
+
+
+async def _past(connection: Connection, batch: Batch, keys: Sequence[Key]) -> Past:
+    """What is known of the batch's keys. Under the lock, so it stays true until the transaction ends."""
+    pairs = quarantine.pairs_to_release(batch)
+    released = await quarantine.release(connection, pairs) if pairs else set()
+    seen, waiting = await store.known(connection, keys) if keys else ({}, {})
+    return Past(seen, waiting, released)
+
+
+async def _keep(connection: Connection, sifted: Sifted) -> None:
+    """Hold, keep what was refused, count."""
+    if sifted.holds:
+        await quarantine.hold(connection, sifted.holds)
+    if sifted.refusals:
+        await quarantine.refuse(connection, sifted.refusals)
+    if sifted.counts:
+        await store.count(connection, sifted.counts)
+
+
+def _outcome(standing: Standing, at: int | None, receipts: dict[int, Receipt]) -> Outcome:
+    match standing:
+        case Standing.ACCEPTED | Standing.DUPLICATE:
+            assert at is not None
+            receipt = receipts[at]
+            return Receipt(at, receipt.leaf, receipt.recordedtime, duplicate=standing is Standing.DUPLICATE)
+        case Standing.CONFLICTING:
+            return Conflicting(at)
+        case Standing.ABANDONED:
+            return Abandoned()
+        case Standing.HELD | Standing.HELD_ALREADY:
+            return Held(duplicate=standing is Standing.HELD_ALREADY)
