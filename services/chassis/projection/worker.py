@@ -58,12 +58,9 @@ class Worker:
         """Fold and relay. Raises `Unavailable` when a topic is not as it must be."""
         partitions = await self._partitions()
         self._live = LiveProjections(self._pool, self._view, self._kafka, partitions, ask_again=self._ask_again)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._live.run())
-            if (output := self._view.output) is not None:
-                feed = OutboxFeed(self._pool, output.name, partitions)
-                self._relay = Relay(feed, self._pool, self._kafka, output)
-                tasks.create_task(self._relay.run())
+        if (output := self._view.output) is not None:
+            self._relay = Relay(OutboxFeed(self._pool, output.name, partitions), self._pool, self._kafka, output)
+        await asyncio.gather(self._live.run(), *([self._relay.run()] if self._relay else []))
 
     async def ready(self) -> str | None:
         """For `/readyz`: None while the serving generation is folded and what it says is relayed."""
