@@ -8,9 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from contracts.envelope import Data
 from contracts.events import (
-    ClassRegistered,
     FrameworkPublished,
     PlanPublished,
     SeatAssigned,
@@ -73,14 +71,13 @@ class Reports:
         return moved + _digest_of_counts(levels.items(), ((key, by, pieces[key]) for key, by in heads.items()))
 
     def version_of(self, entry: Entry) -> tuple[str, str] | None:
-        """Labels, axes, scales and calendars, under their own codes; of classes the flex sections alone."""
+        """Labels, axes, scales, policies, calendars, flex sections. A framework that was cut short is void, as in mastery."""
         data = entry.event.data
-        kind = published.KINDS.get(type(data))
-        if kind is None or (isinstance(data, ClassRegistered) and data.duty != "flex"):
-            return None
-        if isinstance(data, FrameworkPublished) and len(data.competencies) != data.count:
-            raise Poison("count-differs")
-        return kind, _name(kind, data)
+        if isinstance(data, FrameworkPublished):
+            codes = {competency.competency for competency in data.competencies}
+            if not len(codes) == len(data.competencies) == data.count:
+                raise Poison("count-differs")
+        return published.name_of(data)
 
     def effective_on(self, entry: Entry) -> dt.date | None:
         """The date of an enrolment; everything else holds at once."""
@@ -160,8 +157,3 @@ def _digest_of_counts(levels: Iterable[tuple[LevelKey, int]], heads: Iterable[tu
     for key, students_, pieces in heads:
         total += _cached_term(("head-count", *key)) * students_ + _cached_term(("piece-count", *key)) * pieces
     return Digest() + Digest(total, total)
-
-
-def _name(kind: str, data: Data) -> str:
-    """The code under which a thing of a kind is published: the field named like the kind."""
-    return str(getattr(data, "class_" if kind == "class" else kind))

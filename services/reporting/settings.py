@@ -17,7 +17,7 @@ class ReportingSettings(ServiceSettings):
     issuer: str = Field(default="", description="OpenID issuer of those who may read the pages; without one, local mode only")
     operator_key: SecretStr = Field(
         default=SecretStr(""),
-        description="bearer key with which pages ask evidence for names and counters; not needed in local mode",
+        description="bearer key for names and counters of evidence; not needed in local mode",
     )
 
     def required_database(self) -> str:

@@ -23,16 +23,24 @@ from services.reporting.domain import ALL
 
 D = TypeVar("D", bound=Data)
 
-# The kinds of reference events that are kept, and what names a thing of each.
-KINDS: dict[type[Data], str] = {
-    LogOpened: "log",
-    SchoolRegistered: "school",
-    FrameworkPublished: "framework",
-    ScalePublished: "scale",
-    PolicyPublished: "policy",
-    CalendarPublished: "calendar",
-    ClassRegistered: "class",
+# The kinds of reference events that are kept, and the field that names a thing of each.
+KINDS: dict[type[Data], tuple[str, str]] = {
+    LogOpened: ("log", "log"),
+    SchoolRegistered: ("school", "school"),
+    FrameworkPublished: ("framework", "framework"),
+    ScalePublished: ("scale", "scale"),
+    PolicyPublished: ("policy", "policy"),
+    CalendarPublished: ("calendar", "school"),
+    ClassRegistered: ("class", "class_"),
 }
+
+
+def name_of(data: Data) -> tuple[str, str] | None:
+    """The kind and the code of a thing that is kept. Of classes the flex sections alone: pages show no timetable."""
+    if type(data) not in KINDS or (isinstance(data, ClassRegistered) and data.duty != "flex"):
+        return None
+    kind, field = KINDS[type(data)]
+    return kind, str(getattr(data, field))
 
 
 class Version(NamedTuple):
@@ -95,7 +103,7 @@ async def keep_plan(connection: Connection, data: PlanPublished, planned: dt.dat
 async def last(connection: Connection, data: type[D], id: str) -> D | None:
     """The last version of a thing."""
     row = await connection.fetchrow(
-        "SELECT data FROM published WHERE kind = $1 AND id = $2 ORDER BY position DESC LIMIT 1", KINDS[data], id
+        "SELECT data FROM published WHERE kind = $1 AND id = $2 ORDER BY position DESC LIMIT 1", KINDS[data][0], id
     )
     return data.model_validate_json(row["data"]) if row else None
 
@@ -107,7 +115,7 @@ async def every(connection: Connection, data: type[D], *, school: str | None = N
         SELECT DISTINCT ON (id) data FROM published WHERE kind = $1 AND ($2::text IS NULL OR school = $2)
         ORDER BY id, position DESC
         """,
-        KINDS[data],
+        KINDS[data][0],
         school,
     )
     return [data.model_validate_json(row["data"]) for row in rows]
@@ -115,7 +123,7 @@ async def every(connection: Connection, data: type[D], *, school: str | None = N
 
 async def history(connection: Connection, data: type[D]) -> list[tuple[int, D]]:
     """Every version of every thing of a kind with its position, in order of position."""
-    rows = await connection.fetch("SELECT position, data FROM published WHERE kind = $1 ORDER BY position", KINDS[data])
+    rows = await connection.fetch("SELECT position, data FROM published WHERE kind = $1 ORDER BY position", KINDS[data][0])
     return [(row["position"], data.model_validate_json(row["data"])) for row in rows]
 
 
