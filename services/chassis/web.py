@@ -22,6 +22,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.chassis import health as health_
@@ -93,6 +94,7 @@ def _handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(Conflict, _conflict)
     app.add_exception_handler(Unavailable, _unavailable)
     app.add_exception_handler(Transient, _unavailable)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _internal)
 
 
@@ -140,6 +142,10 @@ async def _conflict(_: Request, error: Exception) -> Response:
 async def _unavailable(_: Request, error: Exception) -> Response:
     log.warning("cannot answer now", extra={"error": type(error).__name__})
     return retry_later(str(error) if isinstance(error, Unavailable) else "a passing fault to be over")
+
+
+async def _gone(_: Request, error: Exception) -> Response:
+    return problem(400, "client-disconnected", "the whole body")  # nobody reads this; it is no error of ours either
 
 
 async def _internal(_: Request, error: Exception) -> Response:

@@ -1,0 +1,217 @@
+"""From an item to an admitted submission, and from that to a draft for the ledger.
+
+Owns: the order of the checks (shape, type, grant, source), the normal form whose hash tells a resend from a conflict, and
+what the log says of a person. Must not: know HTTP or Postgres. A refusal says where and what was expected, never what was sent.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.codec import prepare
+from contracts.envelope import Data
+from contracts.events import EVENTS, EvidenceSubmitted
+from contracts.ids import EventId, Source
+from contracts.submissions import SUBMISSIONS, Identifier, Submission, validate
+from services.chassis.errors import Rejected
+from services.chassis.validation import fault
+from services.evidence.domain import Draft, Hold, Refusal, day_of
+from services.evidence.grants import Publisher, short
+from services.evidence.parse import Item
+from services.evidence.rules import broken_rule
+
+# What is kept of a refused item. An event is smaller; only a body that was no event at all is cut.
+MAX_KEPT_BYTES = 32 * 1024
+
+
+class Key(NamedTuple):
+    """An identifier in the vault."""
+
+    scheme: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A submission that passed every check that needs no look-up. `students` and `staff` are whom it speaks about."""
+
+    item: Item
+    submission: Submission[Any]
+    day: date
+    submissionhash: bytes
+    students: tuple[Key, ...]
+    staff: tuple[Key, ...]
+
+
+def admit(item: Item, publisher: Publisher, key: bytes) -> Admitted:
+    """Check an item of a publisher's. Raises `Rejected`. `key` is the vault's HMAC key."""
+    if item.fault is not None:
+        raise item.fault
+    submission = _validated(item.value, publisher)
+    if not publisher.owns(submission.source):
+        raise Rejected("foreign-source", f"{publisher.name}, or a source below it", pointer="/source", status=403)
+    data = submission.data
+    if publisher.schools is not None and not isinstance(submission, _EVIDENCE) and not publisher.may_speak_about(_schools(data)):
+        raise Rejected("outside-grant", "an event of a school that is granted", pointer="/data", status=403)
+    if (rule := broken_rule(data)) is not None:
+        raise Rejected("inconsistent", rule.expected, pointer=f"/data{rule.pointer}")
+    students, staff = _people(data)
+    sameness = hmac.digest(key, canonical(submission), "sha256")
+    return Admitted(item, submission, day_of(submission.id, submission.time), sameness, students, staff)
+
+
+_EVIDENCE = SUBMISSIONS[EvidenceSubmitted.TYPE]
+
+
+def _validated(value: Any, publisher: Publisher) -> Submission[Any]:
+    if not isinstance(value, dict):
+        raise Rejected("not-an-event", "a JSON object")
+    type_ = value.get("type")
+    if not isinstance(type_, str) or type_ not in SUBMISSIONS:
+        raise Rejected("unknown-type", f"one of {', '.join(sorted(publisher.types))}", pointer="/type")
+    if type_ not in publisher.types:
+        granted = ", ".join(sorted(map(short, publisher.types)))
+        raise Rejected("outside-grant", f"a type granted to this publisher: {granted}", pointer="/type", status=403)
+    try:
+        return validate(value)
+    except ValidationError as error:
+        found = fault(error)
+        raise Rejected("invalid-field", found.expected, pointer=found.pointer) from None
+
+
+def canonical(submission: Submission[Any]) -> bytes:
+    """The normal form: RFC 8785 over what the submission means, in thousandths and UTC. Media type and schema name say nothing.
+
+    Sorted UTF-8 JSON is RFC 8785 here, because there are only ASCII names, strings and integers below 2**53.
+    """
+    meaning = submission.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_FORM)
+    return orjson.dumps(meaning, option=orjson.OPT_SORT_KEYS)
+
+
+_FORM = {"specversion", "datacontenttype", "dataschema"}
+
+
+def _schools(data: Any) -> frozenset[str]:
+    """The schools that an event other than evidence speaks about; none for a district's own framework or scale."""
+    one = [getattr(data, name, None) for name in ("school", "from_school")]
+    return frozenset(school for school in (*one, *getattr(data, "schools", ())) if school is not None)
+
+
+def _people(data: Any) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
+    student = getattr(data, "student", None)
+    staff = [getattr(data, name, None) for name in ("assessor", "staff")]
+    staff += getattr(data, "teachers", ())
+    return ((_key(student),) if student else ()), tuple(_key(person) for person in staff if person is not None)
+
+
+def _key(identifier: Identifier) -> Key:
+    return Key(identifier.scheme, identifier.value)
+
+
+def draft(
+    admitted: Admitted, publisher: Publisher, pseudonyms: Mapping[Key, str], merges: int, traceparent: str | None, *, held: bool
+) -> Draft:
+    """The admitted submission with its people's pseudonyms (all of them known), ready for the ledger."""
+    submission = admitted.submission
+    subject = pseudonyms[admitted.students[0]] if admitted.students else None
+    prepared = prepare(
+        _data(submission, pseudonyms),
+        id=submission.id,
+        source=submission.source,
+        time=submission.time,
+        subject=subject,
+        correlationid=submission.correlationid,
+        submissionhash=admitted.submissionhash.hex(),
+        actor=submission.actor,
+        sourcesequence=submission.sourcesequence,
+        sourcekey=submission.sourcekey,
+    )
+    return Draft(
+        publisher=publisher.name,
+        source=submission.source,
+        id=submission.id,
+        day=admitted.day,
+        subject=subject,
+        type=submission.type,
+        submissionhash=admitted.submissionhash,
+        prepared=prepared,
+        merges=merges,
+        traceparent=traceparent,
+        payload=admitted.item.payload,
+        held=held,
+    )
+
+
+def _data(submission: Submission[Any], pseudonyms: Mapping[Key, str]) -> Data:
+    sent = submission.data
+    if isinstance(submission, _EVIDENCE):
+        return _evidence(sent, pseudonyms)
+    fields = sent.model_dump(by_alias=True, exclude={"student"})
+    for name in ("staff", "teachers"):
+        if name in fields:
+            people = getattr(sent, name)
+            told = pseudonyms[_key(people)] if name == "staff" else tuple(pseudonyms[_key(person)] for person in people)
+            fields[name] = told
+    return EVENTS[submission.type].model_validate(fields)
+
+
+def _evidence(sent: Any, pseudonyms: Mapping[Key, str]) -> EvidenceSubmitted:
+    return EvidenceSubmitted(
+        framework=sent.framework,
+        competency=sent.competency,
+        score_thousandths=sent.score,
+        scale=sent.scale,
+        kind=sent.kind,
+        assessor=pseudonyms[_key(sent.assessor)] if sent.assessor else None,
+        context=sent.context,
+        attempt=sent.attempt,
+        due=sent.due,
+        language=sent.language,
+        language_demand=sent.language_demand,
+        accommodations=sent.accommodations,
+    )
+
+
+def hold(admitted: Admitted, publisher: Publisher, reason: str, unknown: Key) -> Hold:
+    """The submission as it came, to be admitted again when `unknown` is known."""
+    return Hold(
+        publisher=publisher.name,
+        source=admitted.submission.source,
+        id=admitted.submission.id,
+        day=admitted.day,
+        reason=reason,
+        key=held_key(unknown),
+        submissionhash=admitted.submissionhash,
+        payload=admitted.item.payload,
+    )
+
+
+def held_key(unknown: Key) -> str:
+    """The text under which a held submission waits for a person; unambiguous, since a scheme has no spaces."""
+    return f"{unknown.scheme} {unknown.value}"
+
+
+def refusal(item: Item, publisher: Publisher, rejected: Rejected, *, held: bool = False) -> Refusal:
+    """What is kept of a refused item: the bytes as they came, and its source and id where they could be read."""
+    value = item.value if isinstance(item.value, dict) else {}
+    source, id = _readable(_SOURCE, value.get("source")), _readable(_ID, value.get("id"))
+    payload = item.payload[:MAX_KEPT_BYTES]
+    return Refusal(publisher.name, source, id, rejected.code, rejected.pointer, rejected.expected, payload, held)
+
+
+_SOURCE: TypeAdapter[str] = TypeAdapter(Source)
+_ID: TypeAdapter[str] = TypeAdapter(EventId)
+
+
+def _readable(adapter: TypeAdapter[str], value: object) -> str | None:
+    try:
+        return adapter.validate_python(value, strict=True)
+    except ValidationError:
+        return None

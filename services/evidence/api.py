@@ -1,0 +1,218 @@
+"""HTTP: `POST /v1/evidence` and what is asked about events, the log, publishers and names.
+
+Parses, calls, maps outcomes to statuses. Must not: hold rules or SQL.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.codec import timestamp
+from contracts.ids import EventId, Pseudonym, Source
+from contracts.submissions import SUBMISSIONS
+from contracts.topics import EVIDENCE_LOG
+from services.chassis.errors import Rejected
+from services.chassis.log import republish
+from services.chassis.web import PROBLEM_JSON, PROBLEMS, Problem, problem
+from services.evidence import answers
+from services.evidence.answers import ABANDONED, CONFLICT
+from services.evidence.body import read_body
+from services.evidence.domain import Conflicting, Held, Receipt, Refused
+from services.evidence.grants import Publisher
+from services.evidence.ledger import Ledger
+from services.evidence.parse import FORMS, Items, form_of, parse
+from services.evidence.publishers import Publishers
+from services.evidence.submit import Answer, Door
+from services.evidence.vault import STAFF, STUDENT, Vault
+
+router = APIRouter(responses=PROBLEMS)
+
+JSON = "application/json"
+MOST_NAMES = 1000
+
+
+async def publisher(request: Request, authorization: Annotated[str | None, Header()] = None) -> Publisher:
+    """The publisher whose key the request bears."""
+    publishers: Publishers = request.app.state.publishers
+    return await publishers.of(authorization)
+
+
+async def operator(request: Request, authorization: Annotated[str | None, Header()] = None) -> None:
+    """Lets operators in: whoever bears the operators' key; in local mode, where there is none, anybody on this machine."""
+    key: str | None = request.app.state.operator_key
+    if key is None:
+        return
+    scheme, _, given = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not key or not hmac.compare_digest(given.encode(), key.encode()):
+        raise Rejected("unauthorized", "Authorization: Bearer with the operators' key", status=401)
+
+
+_ITEM = {"oneOf": [{"$ref": f"#/components/schemas/{model.__name__}"} for model in SUBMISSIONS.values()]}
+_BATCH = {"type": "array", "items": _ITEM, "minItems": 1, "maxItems": 500}
+_BODIES = {"event": _ITEM, "batch": _BATCH, "either": {"oneOf": [_ITEM, _BATCH]}, "lines": {"type": "string"}}
+_SUBMISSION: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "One event, an array, or one a line; at most 32 KiB an event, 500 events and 1 MiB a request; gzip or not.",
+        "content": {media: {"schema": _BODIES[form]} for media, form in FORMS.items()},
+    }
+}
+
+
+@router.post(
+    "/v1/evidence",
+    openapi_extra=_SUBMISSION,
+    responses={
+        200: {"model": answers.Results, "description": "Every item was taken (one event: it was sent before)"},
+        201: {"model": answers.Result, "description": "One event: it is in the log"},
+        202: {"model": answers.Result, "description": "One event: it waits until its people are known"},
+        207: {"model": answers.Results, "description": "Some items were refused"},
+        409: {"model": Problem, "description": "One event: other content was sent under this source and id"},
+        422: {"model": answers.RefusedBatch, "description": "An atomic batch with a bad item: nothing was taken"},
+    },
+)
+async def submit(
+    request: Request,
+    sender: Annotated[Publisher, Depends(publisher)],
+    atomic: Annotated[bool, Query(description="all or none")] = False,
+) -> Response:
+    """Submit evidence, or other events that the publisher's grant names. Answers once it is durable."""
+    door: Door = request.app.state.door
+    form = form_of(request.headers.get("content-type", ""))
+    body = b""
+    try:
+        body = await read_body(request.stream(), request.headers.get("content-encoding", ""))
+        items = parse(body, form)
+    except Rejected as rejected:
+        await door.refuse(sender, body, rejected)
+        raise
+    found = await door.submit(sender, items.items, atomic=atomic)
+    return _one(found[0]) if items.single else _many(found, items, atomic=atomic)
+
+
+def _one(answer: Answer) -> Response:
+    """The answer to one event."""
+    match answer.outcome:
+        case Receipt(duplicate=duplicate) | Held(duplicate=duplicate):
+            fresh = 201 if isinstance(answer.outcome, Receipt) else 202
+            return Response(orjson.dumps(answers.result(answer)), 200 if duplicate else fresh, media_type=JSON)
+        case Conflicting():
+            return _refused(CONFLICT)
+        case Rejected() as rejected:
+            return _refused(rejected)
+    return _refused(ABANDONED)
+
+
+def _refused(rejected: Rejected) -> Response:
+    return problem(rejected.status, rejected.code, rejected.expected, pointer=rejected.pointer)
+
+
+def _many(found: list[Answer], items: Items, *, atomic: bool) -> Response:
+    results = [answers.result(answer) for answer in found]
+    rejected = any(result["outcome"] == "rejected" for result in results)
+    if rejected and atomic:
+        refused = problem(422, "batch-refused", ABANDONED.expected)
+        return Response(orjson.dumps(orjson.loads(refused.body) | {"results": results}), 422, media_type=PROBLEM_JSON)
+    return Response(orjson.dumps({"results": results}), 207 if rejected else 200, media_type=JSON)
+
+
+@router.get("/v1/events/{id:path}", response_model=answers.Known, response_model_exclude_none=True)
+async def event(
+    request: Request,
+    id: EventId,
+    source: Annotated[Source, Query(description="the event's source")],
+    sender: Annotated[Publisher, Depends(publisher)],
+) -> dict[str, Any]:
+    """What became of an event: its receipt, that it waits, why it was refused (kept for 30 days), or `unknown`."""
+    if not sender.owns(source):
+        raise Rejected("foreign-source", f"{sender.name}, or a source below it", pointer="/query/source", status=403)
+    ledger: Ledger = request.app.state.ledger
+    known: dict[str, Any] = {"source": source, "id": id}
+    match await ledger.status(source, id):
+        case Receipt() as receipt:
+            return known | {"outcome": "accepted"} | answers.detail(receipt)
+        case Held():
+            return known | {"outcome": "held"}
+        case Refused(code, pointer, expected):
+            return known | {"outcome": "rejected", "problem": {"code": code, "pointer": pointer, "expected": expected}}
+    return known | {"outcome": "unknown"}
+
+
+@router.get("/v1/log")
+async def log(request: Request) -> answers.Log:
+    """Where the log stands: the last position, its recordedtime, the number of partitions."""
+    ledger: Ledger = request.app.state.ledger
+    head = await ledger.head()
+    return answers.Log(
+        log=head.log,
+        partitions=head.partitions,
+        timezone=head.timezone,
+        position=str(head.position - 1),
+        recordedtime=timestamp(head.recordedtime),
+        tick=str(head.tick),
+    )
+
+
+@router.post("/v1/ticks", status_code=201)
+async def tick(request: Request) -> answers.Tick:
+    """Append a tick now; every partition gets it, so it is a cut. For services that need one, such as a swap of generations."""
+    ledger: Ledger = request.app.state.ledger
+    return answers.Tick(position=str(await ledger.tick()))
+
+
+@router.get("/v1/publishers", dependencies=[Depends(operator)])
+async def publishers(request: Request) -> answers.Publishers:
+    """What each publisher sent, and what became of it."""
+    ledger: Ledger = request.app.state.ledger
+    counters = sorted((await ledger.counters()).items())
+    return answers.Publishers(
+        publishers=[
+            answers.Counts(
+                publisher=name, received=c.received, accepted=c.accepted, duplicate=c.duplicate, rejected=c.rejected, held=c.held
+            )
+            for name, c in counters
+        ]
+    )
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Pseudonyms(_Asked):
+    """People whose names are asked for."""
+
+    pseudonyms: Annotated[list[Pseudonym], Field(max_length=MOST_NAMES)]
+
+
+class NameSearch(_Asked):
+    """The beginning of a name: of the given name, the family name, or both. In a body, so that no address holds a name."""
+
+    text: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    staff: bool = False
+
+
+@router.post("/v1/vault/names", dependencies=[Depends(operator)])
+async def names(request: Request, asked: Pseudonyms) -> answers.People:
+    """The names behind pseudonyms."""
+    vault: Vault = request.app.state.vault
+    return _people(await vault.names(asked.pseudonyms))
+
+
+@router.post("/v1/vault/search", dependencies=[Depends(operator)])
+async def search(request: Request, asked: NameSearch) -> answers.People:
+    """Up to 50 students (or staff) by the beginning of their names."""
+    vault: Vault = request.app.state.vault
+    return _people(await vault.search(asked.text, STAFF if asked.staff else STUDENT))
+
+
+def _people(found: list[Any]) -> answers.People:
+    return answers.People(people=[answers.Person(pseudonym=each.pseudonym, given=each.given, family=each.family) for each in found])
+
+
+router.include_router(republish.routes(EVIDENCE_LOG.name, lambda request: request.app.state.pool))

@@ -1,0 +1,127 @@
+"""The evidence service's commands: `cairn evidence`, `cairn publisher`, `cairn roster`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from services.chassis.errors import Rejected
+from services.chassis.postgres import Pool, create_pool
+from services.chassis.telemetry import configure
+from services.chassis.web import run
+from services.evidence import app, grants
+from services.evidence.publishers import keyhash, new_key
+from services.evidence.settings import Settings
+from services.evidence.store import publishers as store
+from services.evidence.store.publishers import Listed
+
+T = TypeVar("T")
+
+
+@click.group()
+def evidence() -> None:
+    """The evidence service: what enters Cairn enters here."""
+
+
+@evidence.command()
+def serve() -> None:
+    """Serve the HTTP API until stopped."""
+    settings = Settings()
+    configure("evidence.serve", settings)
+    run(app.create_api(settings), settings)
+
+
+@evidence.command()
+def work() -> None:
+    """Relay the log to Kafka, let time pass in it, let in what was held, until stopped."""
+    settings = Settings()
+    configure("evidence.work", settings)
+    run(app.create_worker(settings), settings)
+
+
+@click.group()
+def publisher() -> None:
+    """Who may send evidence."""
+
+
+@publisher.command("add")
+@click.argument("name")
+@click.option("--types", multiple=True, default=["evidence.submitted"], show_default=True, help="Event types, comma-separated.")
+@click.option("--schools", multiple=True, help="School codes, comma-separated. Default: all.")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def add(name: str, types: tuple[str, ...], schools: tuple[str, ...], as_json: bool) -> None:
+    """Add the publisher NAME and print its key, this once: only its hash is kept."""
+    made = _publisher(name, types, schools)
+    key = new_key()
+    if not _with_pool(lambda pool: store.add(pool, made, keyhash(key))):
+        raise Rejected("name-taken", "a name that no publisher bears (`cairn publisher list`)")
+    if as_json:
+        click.echo(json.dumps({"publisher": made.name, "key": key, "types": sorted(made.types), "schools": _schools(made)}))
+    else:
+        click.echo(f"{made.name} may send {', '.join(sorted(map(grants.short, made.types)))}. Its key, shown this once:\n{key}")
+
+
+def _publisher(name: str, types: tuple[str, ...], schools: tuple[str, ...]) -> grants.Publisher:
+    if not grants.is_name(name):
+        raise click.BadParameter("expected lower-case letters, digits and hyphens, and no name of Cairn's own services")
+    try:
+        granted = grants.types_named(",".join(types))
+    except ValueError as expected:
+        raise click.BadParameter(f"expected {expected}", param_hint="--types") from None
+    codes = frozenset(code.strip() for each in schools for code in each.split(",") if code.strip())
+    return grants.Publisher(name, granted, codes or None)
+
+
+@publisher.command("revoke")
+@click.argument("name")
+def revoke(name: str) -> None:
+    """Take the key of the publisher NAME away. What it sent stays."""
+    if not _with_pool(lambda pool: store.revoke(pool, name)):
+        raise Rejected("unknown-publisher", "a publisher that has a key (`cairn publisher list`)")
+    click.echo(f"{name} can send nothing more, in five seconds at the latest.")
+
+
+@publisher.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def list_(as_json: bool) -> None:
+    """List the publishers and what each may send."""
+    found = _with_pool(store.listed)
+    if as_json:
+        click.echo(json.dumps([_as_json(each) for each in found]))
+        return
+    table = Table("publisher", "may send", "about schools", "key")
+    for each in found:
+        types = ", ".join(sorted(map(grants.short, each.publisher.types)))
+        state = "revoked" if each.revoked else "in force" if each.keyed else "none: a door of Cairn's own"
+        table.add_row(each.publisher.name, types, ", ".join(_schools(each.publisher) or ["all"]), state)
+    Console().print(table)
+
+
+def _as_json(each: Listed) -> dict[str, object]:
+    return {
+        "publisher": each.publisher.name,
+        "types": sorted(each.publisher.types),
+        "schools": _schools(each.publisher),
+        "created": each.created.isoformat(),
+        "revoked": each.revoked.isoformat() if each.revoked else None,
+    }
+
+
+def _schools(publisher: grants.Publisher) -> list[str] | None:
+    return None if publisher.schools is None else sorted(publisher.schools)
+
+
+def _with_pool(work: Callable[[Pool], Awaitable[T]]) -> T:
+    """Run `work` on a connection to the evidence database."""
+
+    async def connected() -> T:
+        async with await create_pool(Settings().required("database"), application="cairn publisher", size=1) as pool:
+            return await work(pool)
+
+    return asyncio.run(connected())

@@ -1,0 +1,55 @@
+"""Publishers and what each may send. Pure: a companion of `domain.py`.
+
+Owns: the grant (event types, schools) and whose `source` is whose. Must not: read the clock, make keys, or touch Postgres.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from contracts.events import EvidenceSubmitted
+from contracts.submissions import SUBMISSIONS
+from services.evidence.domain import LOG_SOURCE
+
+# Sources of events that the platform makes itself. A publisher of that name could pass for it.
+RESERVED = frozenset({LOG_SOURCE, "evidence", "mastery", "scheduling", "reporting"})
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+DEFAULT_TYPES = frozenset({EvidenceSubmitted.TYPE})
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Who sends. `types` are full event types, `schools` the school codes it may speak about (None: all of the district's)."""
+
+    name: str
+    types: frozenset[str] = DEFAULT_TYPES
+    schools: frozenset[str] | None = None
+
+    def owns(self, source: str) -> bool:
+        """Its own sources: its name, and whatever is below it."""
+        return source == self.name or source.startswith(f"{self.name}/")
+
+    def may_speak_about(self, schools: frozenset[str]) -> bool:
+        """Whether one of these schools is granted. A publisher for some schools may not speak about the district as a whole."""
+        return self.schools is None or not schools.isdisjoint(self.schools)
+
+
+def is_name(name: str) -> bool:
+    """Whether a publisher may bear this name: lower-case letters, digits and hyphens, and none of the platform's own."""
+    return _NAME.fullmatch(name) is not None and name not in RESERVED
+
+
+def short(type: str) -> str:
+    """An event type as people type it: `evidence.submitted` for `cairn.evidence.submitted.v1`."""
+    return type.removeprefix("cairn.").rpartition(".")[0]
+
+
+def types_named(names: str) -> frozenset[str]:
+    """The types in a comma-separated list of short or full names. Raises ValueError naming what can be granted."""
+    known = {short(type): type for type in SUBMISSIONS} | {type: type for type in SUBMISSIONS}
+    wanted = {name.strip() for name in names.split(",") if name.strip()}
+    if not wanted or not wanted <= known.keys():
+        raise ValueError(f"event types among {', '.join(sorted(map(short, SUBMISSIONS)))}")
+    return frozenset(known[name] for name in wanted)

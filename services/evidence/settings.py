@@ -1,0 +1,38 @@
+"""What the evidence service can be told. Read by `app` and `cli` only."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr, field_validator
+
+from services.chassis.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Settings of the evidence service, on top of every process's."""
+
+    database: str = Field(
+        default="", validation_alias="CAIRN_EVIDENCE_DATABASE", description="DSN of the evidence service's database"
+    )
+    vault_database: str = Field(default="", description="DSN of the same database for the vault's own login; empty: `database`")
+    vault_key: SecretStr = Field(
+        default=SecretStr(""), description="secret of submission hashes, 64 hexadecimal digits; local mode makes one at its start"
+    )
+    operator_key: SecretStr = Field(
+        default=SecretStr(""), description="bearer key of the operators' addresses, which refuse without it; local mode needs none"
+    )
+    log_name: str = Field(default="evidence.log", description="the log's name; read only when it is opened")
+    partitions: int = Field(default=8, ge=1, le=1024, description="partitions of every topic; read only when the log is opened")
+    timezone: str = Field(
+        default="America/New_York", max_length=64, description="the district's time zone; read only when the log is opened"
+    )
+
+    @field_validator("vault_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value() and len(bytes.fromhex(value.get_secret_value())) < 32:
+            raise ValueError("at least 64 hexadecimal digits")
+        return value
+
+    def submission_key(self) -> bytes | None:
+        """The configured HMAC key, or None."""
+        return bytes.fromhex(self.vault_key.get_secret_value()) or None

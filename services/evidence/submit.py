@@ -1,0 +1,175 @@
+"""Where every door leads: items of a publisher become drafts, holds or refusals, and those become one append.
+
+Owns: the way from items to outcomes. Must not: know HTTP or JSON's spelling, or hold SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import Counter
+
+from services.chassis.errors import Conflict, Rejected, Transient
+from services.chassis.telemetry import traceparent
+from services.evidence.admit import Admitted, admit, draft, hold, refusal
+from services.evidence.domain import Abandoned, Batch, Conflicting, Draft, Held, Hold, Outcome, Receipt, Refusal
+from services.evidence.gather import Gatherer
+from services.evidence.grants import Publisher
+from services.evidence.ledger import Ledger
+from services.evidence.parse import Item
+from services.evidence.vault import STAFF, STUDENT, Resolution, Vault
+
+UNKNOWN_STUDENT, UNKNOWN_STAFF = "unknown-student", "unknown-staff"
+# A merge is rare, and each takes one more try. More in a row means that something else is wrong.
+MOST_RESOLUTIONS = 5
+
+outcomes = Counter("cairn_submissions_total", "Items submitted, by what became of them", ["publisher", "outcome"])
+
+# The schools at which students are enrolled now, by pseudonym.
+SchoolsOf = Callable[[Collection[str]], Awaitable[Mapping[str, frozenset[str]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one item. `source` and `id` are None where they could not be read. A `Rejected` was refused here."""
+
+    source: str | None
+    id: str | None
+    outcome: Outcome | Rejected
+
+    @property
+    def word(self) -> str:
+        """The counter that it went to."""
+        match self.outcome:
+            case Receipt(duplicate=False):
+                return "accepted"
+            case Receipt() | Held(duplicate=True):
+                return "duplicate"
+            case Held():
+                return "held"
+            case Conflicting() | Abandoned() | Rejected():
+                return "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """An item that did not pass, with what is kept of it."""
+
+    refusal: Refusal
+    rejected: Rejected
+
+
+Placed = Draft | Hold | TurnedAway
+
+
+class Door:
+    """The way into the ledger, shared by all doors of a process. `key` is the vault's key of submission hashes."""
+
+    def __init__(self, ledger: Ledger, vault: Vault, schools_of: SchoolsOf, key: bytes) -> None:
+        self.ledger = ledger
+        self.vault = vault
+        self._gatherer = Gatherer(ledger)
+        self._schools_of = schools_of
+        self._key = key
+
+    async def submit(self, publisher: Publisher, items: Sequence[Item], *, atomic: bool = False) -> list[Answer]:
+        """An answer for each item, in order. Everything accepted or held is durable once this returns."""
+        passed = [self.admit(item, publisher) for item in items]
+        for _ in range(MOST_RESOLUTIONS):
+            placed = await self.place(passed, publisher)
+            try:
+                answers = await self._append(placed, atomic=atomic)
+            except Conflict:
+                await self.vault.refresh()
+                continue
+            for answer in answers:
+                outcomes.labels(publisher.name, answer.word).inc()
+            return answers
+        raise Transient("identifiers are being merged")
+
+    async def refuse(self, publisher: Publisher, body: bytes, rejected: Rejected) -> None:
+        """Count and keep a body that could not be split into items: one received, one rejected."""
+        await self.ledger.append(Batch(refusals=(refusal(Item(body), publisher, rejected),)))
+        outcomes.labels(publisher.name, "rejected").inc()
+
+    def admit(self, item: Item, publisher: Publisher, *, held: bool = False) -> Admitted | TurnedAway:
+        """The item checked as far as it can be without looking anything up."""
+        try:
+            return admit(item, publisher, self._key)
+        except Rejected as rejected:
+            return TurnedAway(refusal(item, publisher, rejected, held=held), rejected)
+
+    async def place(self, passed: Sequence[Admitted | TurnedAway], publisher: Publisher, *, held: bool = False) -> list[Placed]:
+        """What is to become of each item now that its people are looked up."""
+        keys = {key for each in passed if isinstance(each, Admitted) for key in (*each.students, *each.staff)}
+        resolution = await self.vault.resolve(keys)
+        outside = await self._outside_grant(passed, publisher, resolution)
+        trace = None if held else traceparent()
+
+        def placed(each: Admitted | TurnedAway) -> Placed:
+            return each if isinstance(each, TurnedAway) else _place(each, publisher, resolution, outside, trace, held=held)
+
+        return [placed(each) for each in passed]
+
+    async def _outside_grant(
+        self, passed: Sequence[Admitted | TurnedAway], publisher: Publisher, resolution: Resolution
+    ) -> frozenset[str]:
+        """The students, among those spoken about, who are at none of the publisher's schools."""
+        if publisher.schools is None:
+            return frozenset()
+        told = {key for each in passed if isinstance(each, Admitted) for key in each.students}
+        students = {resolution.pseudonyms[key] for key in told if key in resolution.pseudonyms}
+        schools = await self._schools_of(students)
+        return frozenset(each for each in students if not publisher.may_speak_about(schools.get(each, frozenset())))
+
+    async def _append(self, placed: Sequence[Placed], *, atomic: bool) -> list[Answer]:
+        """One append for all; a single draft shares one with others that are under way."""
+        if len(placed) == 1 and isinstance(placed[0], Draft):
+            return [Answer(placed[0].source, placed[0].id, await self._gatherer.submit(placed[0]))]
+        drafts = tuple(each for each in placed if isinstance(each, Draft))
+        holds = tuple(each for each in placed if isinstance(each, Hold))
+        refusals = tuple(each.refusal for each in placed if isinstance(each, TurnedAway))
+        found = await self.ledger.append(Batch(drafts, refusals, holds, atomic))
+        of_drafts, of_holds = iter(found[: len(drafts)]), iter(found[len(drafts) :])
+        return [_answer(each, of_drafts if isinstance(each, Draft) else of_holds) for each in placed]
+
+
+def _answer(placed: Placed, found: Iterator[Outcome]) -> Answer:
+    if isinstance(placed, TurnedAway):
+        return Answer(placed.refusal.source, placed.refusal.id, placed.rejected)
+    return Answer(placed.source, placed.id, next(found))
+
+
+def _place(
+    admitted: Admitted,
+    publisher: Publisher,
+    resolution: Resolution,
+    outside: frozenset[str],
+    trace: str | None,
+    *,
+    held: bool,
+) -> Placed:
+    known = resolution.pseudonyms
+    for keys, kind, reason, pointer in (
+        (admitted.students, STUDENT, UNKNOWN_STUDENT, "/data/student"),
+        (admitted.staff, STAFF, UNKNOWN_STAFF, "/data"),
+    ):
+        for key in keys:
+            if (pseudonym := known.get(key)) is None:
+                return hold(admitted, publisher, reason, key)
+            if not pseudonym.startswith(kind):
+                return _refused(admitted, publisher, _wrong_kind(kind, pointer), held=held)
+            if pseudonym in outside:
+                expected = "a student of a school that is granted"
+                return _refused(admitted, publisher, Rejected("outside-grant", expected, pointer=pointer, status=403), held=held)
+    return draft(admitted, publisher, known, resolution.merges, trace, held=held)
+
+
+def _wrong_kind(kind: str, pointer: str) -> Rejected:
+    who = "a student's identifier" if kind == STUDENT else "identifiers of staff where staff is named"
+    return Rejected("wrong-person", who, pointer=pointer)
+
+
+def _refused(admitted: Admitted, publisher: Publisher, rejected: Rejected, *, held: bool) -> TurnedAway:
+    return TurnedAway(refusal(admitted.item, publisher, rejected, held=held), rejected)

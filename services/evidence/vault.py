@@ -1,0 +1,135 @@
+"""The identity vault: from what publishers call a person to a pseudonym, and back to a name for pages.
+
+Owns: pseudonyms (random, never derived), names and demographics, the key that tells a resend from a conflict.
+Must not: let an identifier, a name or a demographic out of its own answers: not into logs, errors, traces, or the log.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from prometheus_client import Counter
+
+from services.chassis.errors import Unavailable
+from services.chassis.postgres import Pool, create_pool
+from services.evidence.admit import Key
+from services.evidence.store import vault as store
+from services.evidence.store.vault import Name, Person
+
+ROLE = "cairn_vault"
+SUBMISSION_KEY = "submissionhash"
+# Identifiers remembered, about 250 bytes each: a school day's active students of a large district on one gateway.
+MOST_REMEMBERED = 400_000
+MOST_FOUND = 50
+
+Kind = Literal["s-", "p-"]  # how a pseudonym begins
+STUDENT: Kind = "s-"
+STAFF: Kind = "p-"
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"  # 32 signs: 26 of them are 130 random bits
+
+lookups = Counter("cairn_vault_lookups", "Identifiers looked up, by where the answer came from", ["answer"])
+
+
+def pseudonym(kind: Kind) -> str:
+    """A new random pseudonym of a student or of a member of staff."""
+    bits = secrets.randbits(130)
+    return kind + "".join(_ALPHABET[bits >> shift & 31] for shift in range(0, 130, 5))
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Who is who under one state of the merge counter. An identifier that is not in `pseudonyms` is unknown."""
+
+    pseudonyms: Mapping[Key, str]
+    merges: int
+
+
+class Vault:
+    """The vault over a pool of its own role. `merges` reads the ledger's merge counter."""
+
+    def __init__(self, pool: Pool, merges: Callable[[], Awaitable[int]]) -> None:
+        self.pool = pool
+        self._read_merges = merges
+        self._merges: int | None = None
+        self._known: dict[Key, str] = {}
+
+    async def resolve(self, identifiers: Collection[Key]) -> Resolution:
+        """The pseudonyms of identifiers, from memory where the merge counter has not moved since."""
+        if self._merges is None:
+            await self.refresh()
+        merges, known = self._merges, self._known
+        assert merges is not None
+        found = {key: known[key] for key in identifiers if key in known}
+        lookups.labels("memory").inc(len(found))
+        if unknown := set(identifiers) - found.keys():
+            read = {Key(*key): name for key, name in (await store.resolve(self.pool, unknown)).items()}
+            lookups.labels("vault").inc(len(unknown))
+            found |= read
+            self._remember(known, read)
+        return Resolution(found, merges)
+
+    async def refresh(self) -> None:
+        """Forget every answer and read the merge counter again: it moved, so identifiers may lead to somebody else.
+
+        The counter is read before any identifier is: an answer is never older than the counter it goes with. A look-up that is
+        under way keeps to the old dictionary, with the old counter, and the ledger refuses what comes of it.
+        """
+        self._merges = await self._read_merges()
+        self._known = {}
+
+    def _remember(self, known: dict[Key, str], read: Mapping[Key, str]) -> None:
+        known.update(read)
+        if len(known) > MOST_REMEMBERED:
+            for key in list(known)[: MOST_REMEMBERED // 2]:  # the oldest half: dictionaries keep their order
+                del known[key]
+
+    async def register(self, kind: Kind, identifiers: Iterable[Key]) -> dict[Key, str]:
+        """The pseudonyms of people of a kind, issuing those that are missing."""
+        held = await store.issue(self.pool, {key: pseudonym(kind) for key in identifiers})
+        return {Key(*key): name for key, name in held.items()}
+
+    async def describe(self, people: Sequence[Person]) -> int:
+        """State what is known of people; how many were new or changed."""
+        return await store.describe(self.pool, people)
+
+    async def names(self, pseudonyms: Collection[str]) -> list[Name]:
+        """The names behind pseudonyms, for a page that is about to be shown."""
+        return await store.names(self.pool, pseudonyms)
+
+    async def search(self, text: str, kind: Kind) -> list[Name]:
+        """Up to `MOST_FOUND` people whose names begin with the words of `text`."""
+        words = text.split()
+        return await store.search(self.pool, words, kind, MOST_FOUND) if words else []
+
+
+async def open_vault_pool(dsn: str, *, application: str, size: int = 4) -> Pool:
+    """Connections that take the vault's role: they see its schema and nothing else."""
+    return await create_pool(dsn, application=application, size=size, settings={"role": ROLE})
+
+
+async def submission_key(pool: Pool, configured: bytes | None, *, local: bool) -> bytes:
+    """The HMAC key of submissions: the configured one, or in local mode one made at the first start.
+
+    Another key than before would make every resend a conflict, so it is compared by its fingerprint. Raises `Unavailable`.
+    """
+    made = configured or (secrets.token_bytes(32) if local else None)
+    if made is None:
+        raise Unavailable("CAIRN_VAULT_KEY is not set; set it to 64 hexadecimal digits that are kept as a secret")
+    await store.keep_key(pool, SUBMISSION_KEY, None if configured else made, _fingerprint(made))
+    kept = await store.kept_key(pool, SUBMISSION_KEY)
+    assert kept is not None
+    key = configured or kept[0]
+    if key is None:
+        raise Unavailable("CAIRN_VAULT_KEY is not set, but this vault was opened with one; set the same")
+    if not hmac.compare_digest(_fingerprint(key), kept[1]):
+        raise Unavailable("CAIRN_VAULT_KEY is not the key that this vault was opened with; resends would not be recognised")
+    return key
+
+
+def _fingerprint(key: bytes) -> bytes:
+    return hmac.digest(key, b"cairn submissionhash fingerprint", "sha256")
