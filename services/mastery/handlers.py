@@ -17,6 +17,7 @@ from contracts.events import (
     SchoolRegistered,
     StudentEnrolled,
     StudentTransferred,
+    StudentWithdrawn,
 )
 from contracts.topics import EVIDENCE_LOG, MASTERY_CHANGES
 from services.chassis.errors import Poison
@@ -43,13 +44,13 @@ class MasteryView:
     async def load(
         self, connection: Connection, partition: int, asked: Mapping[str, Sequence[Entry]], *, whole: bool
     ) -> dict[str, Student]:
-        """States by student: the competencies that her evidence is about, or the whole of who changes school or has late pieces."""
+        """States by student: the competencies that her evidence is about, or the whole of who moves or has late pieces."""
         if whole:
             found = await loading.whole(connection, partition, asked)
             return {who: found.get(who, domain.initial) for who in asked}
         found = await loading.persons(connection, partition, asked)
         known = {who: entries for who, entries in asked.items() if who in found}
-        moving = [who for who, entries in known.items() if _may_change_school(found[who], entries)]
+        moving = [who for who, entries in known.items() if _may_move(found[who], entries)]
         found |= await loading.narrow(connection, partition, found, wanted_by(known))
         late = [who for who, entries in known.items() if _has_late(found[who], entries)]
         if needed := {*moving, *late}:
@@ -123,9 +124,11 @@ def wanted_by(asked: Mapping[str, Sequence[Entry]]) -> list[tuple[str, Key]]:
     return list(wanted)
 
 
-def _may_change_school(student: Student, entries: Iterable[Entry]) -> bool:
+def _may_move(student: Student, entries: Iterable[Entry]) -> bool:
+    """Whether another school may count her afterwards, or none: then all her levels are counted anew."""
     return any(
-        isinstance(entry.event.data, StudentEnrolled | StudentTransferred) and entry.event.data.school != student.school
+        isinstance(data := entry.event.data, StudentWithdrawn)
+        or (isinstance(data, StudentEnrolled | StudentTransferred) and data.school != student.counted_at)
         for entry in entries
     )
 
