@@ -82,7 +82,7 @@ class Publishers(BaseModel):
 
 
 class Log(BaseModel):
-    """Where the log stands. `position` is the last event's, `tick` the last tick's."""
+    """Where the log stands. `position` is the last event's, `tick` the last tick's, `next` each partition's next sequence."""
 
     log: str
     partitions: int
@@ -90,6 +90,7 @@ class Log(BaseModel):
     position: str
     recordedtime: str
     tick: str
+    next: tuple[int, ...]
 
 
 class Tick(BaseModel):

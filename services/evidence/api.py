@@ -155,6 +155,7 @@ async def log(request: Request) -> answers.Log:
         position=str(head.position - 1),
         recordedtime=timestamp(head.recordedtime),
         tick=str(head.tick),
+        next=head.sequences,
     )
 
 
