@@ -59,11 +59,30 @@ Scope = Mapping[str, Any]
 class View(Protocol[S]):
     """A view of the log, one state a student. Everything it reads within a transaction it reads through `connection`."""
 
-    name: str  # names the schema (`mastery_g1`) and the consumer group; a Python identifier
-    fold_version: int  # raised when golden results change; a generation is folded by its own version only
-    inputs: tuple[Topic, ...]
-    output: Topic | None
-    tables: str  # DDL of a generation's tables, unqualified: the engine sets `search_path`
+    @property
+    def name(self) -> str:
+        """Names the schemas (`mastery_g1`), the consumer groups and the source of what it says; a Python identifier."""
+        ...
+
+    @property
+    def fold_version(self) -> int:
+        """Raised when golden results change: a generation is folded by the version that made it, and by no other."""
+        ...
+
+    @property
+    def inputs(self) -> tuple[Topic, ...]:
+        """The topics it is folded from; the first is the evidence log, whose positions and dates it lives by."""
+        ...
+
+    @property
+    def output(self) -> Topic | None:
+        """The topic on which it tells changes and echoes ticks, if it does."""
+        ...
+
+    @property
+    def tables(self) -> str:
+        """DDL of a generation's tables, unqualified: the engine sets `search_path`."""
+        ...
 
     async def load(
         self, connection: Connection, partition: int, asked: Mapping[str, Sequence[Entry]], *, whole: bool

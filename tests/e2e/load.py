@@ -1,0 +1,53 @@
+"""School apps that publish steadily and remember every receipt they were given."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import httpx
+
+from deploy.seed.district import District
+from deploy.seed.load import for_seconds, highschool_items
+from deploy.seed.publish import Report, batches, publish
+from tests.e2e.platform import Platform
+
+Receipts = dict[tuple[str, str], int]
+
+
+class Witness(httpx.AsyncHTTPTransport):
+    """The network, which keeps what the evidence service has acknowledged: (source, id) -> position."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.receipts: Receipts = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        if response.status_code < 300 and request.url.path == "/v1/evidence":
+            body = json.loads(await response.aread())
+            sent = [json.loads(line) for line in request.content.splitlines()]
+            for submission, result in zip(sent, body["results"], strict=True):
+                if result["outcome"] in ("accepted", "duplicate"):
+                    self.receipts[submission["source"], submission["id"]] = int(result["receipt"]["position"])
+        return response
+
+
+@asynccontextmanager
+async def publishing(platform: Platform, school: District, rate: float, seconds: float) -> AsyncIterator[Receipts]:
+    """Publish while the block runs, and to the end of `seconds`; the receipts grow meanwhile."""
+    keys = json.loads((platform.home / "publishers.json").read_text(encoding="utf-8"))
+    witness, report = Witness(), Report()
+    to_send = batches(for_seconds(highschool_items(str(uuid4()), school), rate, seconds), 20, rate)
+    url = platform.settings["CAIRN_EVIDENCE_URL"]
+    task = asyncio.create_task(publish(to_send, url=url, keys=keys, report=report, connections=8, transport=witness))
+    try:
+        yield witness.receipts
+        await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert report.outcomes["rejected"] == 0, "the seed's evidence is valid"

@@ -1,0 +1,81 @@
+"""A whole platform of a test's own: `cairn up` in a folder, its processes to be killed, its databases and topics to be read."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+UP_SECONDS = 240
+CAIRN = str(Path(sys.executable).with_name("cairn"))
+
+
+class Platform:
+    """A running local stack. Everything goes through the `cairn` command, as an operator's would."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What commands are told: the stack's folder, and nothing else of ours."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("CAIRN_")}
+        return {**ours, "CAIRN_HOME": str(self.home)}
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What the stack wrote down for commands: addresses and databases."""
+        lines = (self.home / "env").read_text(encoding="utf-8").splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+
+    def cairn(self, *arguments: str, seconds: float = UP_SECONDS) -> str:
+        """Run a command to its end; its standard output. A command that fails fails the test, with what it said."""
+        done = subprocess.run(
+            [CAIRN, *arguments], env=self.environment, capture_output=True, text=True, timeout=seconds, check=False
+        )
+        assert done.returncode == 0, f"cairn {' '.join(arguments)}: {done.stderr[-2000:]}{done.stdout[-2000:]}"
+        return done.stdout
+
+    def json(self, *arguments: str) -> Any:
+        """What a command prints with `--json`."""
+        return json.loads(self.cairn(*arguments, "--json"))
+
+    def parts(self) -> dict[str, dict[str, Any]]:
+        """Every process of the stack by name, as `cairn status` tells it."""
+        return {part["name"]: part for part in self.json("status")["parts"]}
+
+    def kill(self, name: str) -> None:
+        """kill -9. The stack starts it again."""
+        self._signal(name, signal.SIGKILL)
+
+    def suspend(self, name: str) -> None:
+        """SIGSTOP: alive, and answering nobody."""
+        self._signal(name, signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        self._signal(name, signal.SIGCONT)
+
+    def _signal(self, name: str, number: int) -> None:
+        pid = self.parts()[name]["pid"]
+        if pid is not None:
+            os.kill(pid, number)
+
+
+@contextmanager
+def a_platform(*options: str) -> Iterator[Platform]:
+    """A stack that is up, and gone afterwards."""
+    home = Path(tempfile.mkdtemp(prefix="cairn-e2e-"))
+    home.chmod(0o755)  # Postgres's own user must get to its folder
+    platform = Platform(home)
+    try:
+        platform.cairn("up", "--partitions", "4", *options)
+        yield platform
+    finally:
+        platform.cairn("reset", "--yes")
