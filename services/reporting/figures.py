@@ -161,6 +161,11 @@ class GradeCount:
     students: int
 
 
+def in_order(grades: Iterable[str]) -> list[str]:
+    """Grades as schools count them: kindergarten and what comes before it, then 1, 2, … 12."""
+    return sorted(grades, key=lambda grade: (int(grade) if grade.isdecimal() else 0, grade))
+
+
 @dataclass(frozen=True, slots=True)
 class School:
     """The school page: who is there, and competency × level in every framework in which somebody holds a level."""

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import httpx
@@ -18,8 +18,28 @@ log = logging.getLogger(__name__)
 
 # A page waits this long for a peer, then does without. Readers leave after a few seconds; local answers take milliseconds.
 TIMEOUT_SECONDS = 2.0
-# Names asked for at once: the vault's own limit.
-NAMES_AT_ONCE = 500
+# Names asked for at once; the vault answers up to 1,000.
+NAMES_AT_ONCE = 1000
+
+
+class Name(NamedTuple):
+    """A person's name, as the vault has it."""
+
+    given: str
+    family: str
+
+    @property
+    def full(self) -> str:
+        """As one is called."""
+        return f"{self.given} {self.family}".strip()
+
+    @property
+    def listed(self) -> str:
+        """As one stands in a list."""
+        return f"{self.family}, {self.given}" if self.family else self.given
+
+
+Names = Mapping[str, Name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +63,20 @@ class Peers:
         """Close the connections."""
         await self._client.aclose()
 
-    async def names(self, pseudonyms: Sequence[str]) -> dict[str, str] | None:
+    async def names(self, pseudonyms: Sequence[str]) -> Names | None:
         """Names by pseudonym, of those that have one; None when the vault is away."""
         unique = sorted(set(pseudonyms))
         chunks = [unique[start : start + NAMES_AT_ONCE] for start in range(0, len(unique), NAMES_AT_ONCE)]
         answers = await asyncio.gather(*(self._names(chunk) for chunk in chunks))
         known = [answer for answer in answers if answer is not None]
-        return {name: its for answer in known for name, its in answer.items()} if len(known) == len(answers) else None
+        return {pseudonym: its for answer in known for pseudonym, its in answer.items()} if len(known) == len(answers) else None
 
-    async def _names(self, pseudonyms: Sequence[str]) -> dict[str, str] | None:
+    async def _names(self, pseudonyms: Sequence[str]) -> Names | None:
         answer = await self._ask("POST", self._addresses.evidence, "/v1/vault/names", json={"pseudonyms": list(pseudonyms)})
-        names = answer.get("names") if answer is not None else None
-        return {str(key): str(value) for key, value in names.items()} if isinstance(names, dict) else None
+        people = answer.get("people") if answer is not None else None
+        if not isinstance(people, list):
+            return None
+        return {str(person["pseudonym"]): Name(str(person["given"]), str(person["family"])) for person in people}
 
     async def explanation(self, student: str, framework: str, competency: str) -> Mapping[str, Any] | None:
         """What mastery says a level rests on."""

@@ -41,10 +41,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class LogHead:
-    """The head of the log: the last position (-1: empty), when it was recorded, each partition's next sequence."""
+    """The head of the log: the last position, when it was recorded, each partition's next sequence."""
 
     position: int
-    recordedtime: dt.datetime | None
+    recordedtime: dt.datetime
     next: tuple[int, ...]
 
 
@@ -66,10 +66,14 @@ class PublisherCounters:
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """The operations page. `log` or `publishers` None: evidence does not answer."""
+    """The operations page. `log` or `publishers` None: evidence does not answer.
+
+    A relay's `next` is what readers of its topic have had already: it has sent at least that.
+    """
 
     as_known: AsKnown
     log: LogHead | None
+    relays: tuple[Progress, ...]
     projections: tuple[Progress, ...]
     publishers: tuple[PublisherCounters, ...] | None
 

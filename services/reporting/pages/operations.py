@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from contracts.topics import EVIDENCE_LOG, TOPICS, Topic
 from services.chassis.projection import parking
 from services.chassis.projection.cursor import Cursor
 from services.reporting.figures import AsKnown
@@ -75,6 +76,7 @@ async def read(peers: Peers, own: StandingAnswer) -> Operations:
     return Operations(
         as_known=own.as_known,
         log=head,
+        relays=tuple(_relay(topic, said.values(), head) for topic in TOPICS),
         projections=tuple(_progress(service, answer, head) for service, answer in said.items()),
         publishers=_publishers(publishers),
     )
@@ -98,18 +100,33 @@ def _progress(service: str, answer: StandingAnswer | None, head: LogHead | None)
     )
 
 
+def _relay(topic: Topic, views: Iterable[StandingAnswer | None], head: LogHead | None) -> Progress:
+    """A relay keeps no place of its own. What any reader of its topic has had, it has certainly sent."""
+    sent: dict[int, int] = {}
+    for view in views:
+        for partition in view.partitions if view and topic.name in view.inputs else ():
+            seen = partition.next[view.inputs.index(topic.name)] if view else 0
+            sent[partition.partition] = max(seen, sent.get(partition.partition, 0))
+    heads = head.next if head and topic is EVIDENCE_LOG else None
+    return Progress(
+        name=topic.name,
+        answers=bool(sent),
+        partitions=tuple(PartitionProgress(it, None, next, behind(heads, it, next), None) for it, next in sorted(sent.items())),
+    )
+
+
 class _HeadAnswer(_Said):
     """What evidence says of the log."""
 
     position: int
-    recordedtime: dt.datetime | None = None
-    sequences: tuple[int, ...]
+    recordedtime: dt.datetime
+    next: tuple[int, ...]
 
 
 class _CountersAnswer(_Said):
     """What evidence says of a publisher."""
 
-    name: str
+    publisher: str
     received: int
     accepted: int
     duplicate: int
@@ -119,7 +136,7 @@ class _CountersAnswer(_Said):
 
 def _head(answer: Mapping[str, Any] | None) -> LogHead | None:
     said = _read(_HeadAnswer, answer)
-    return LogHead(said.position, said.recordedtime, said.sequences) if said else None
+    return LogHead(said.position, said.recordedtime, said.next) if said else None
 
 
 def _publishers(answer: Mapping[str, Any] | None) -> tuple[PublisherCounters, ...] | None:
@@ -127,7 +144,7 @@ def _publishers(answer: Mapping[str, Any] | None) -> tuple[PublisherCounters, ..
     if not isinstance(listed, list):
         return None
     said = [each for item in listed if (each := _read(_CountersAnswer, item)) is not None]
-    return tuple(PublisherCounters(it.name, it.received, it.accepted, it.duplicate, it.rejected, it.held) for it in said)
+    return tuple(PublisherCounters(it.publisher, it.received, it.accepted, it.duplicate, it.rejected, it.held) for it in said)
 
 
 M = TypeVar("M", bound=BaseModel)

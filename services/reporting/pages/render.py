@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import TypeAdapter
 
 from services.reporting.figures import AXES, AsKnown, LevelShare, shares
+from services.reporting.peers import Names
 
 FOLDER = Path(__file__).parent.parent
 STATIC = FOLDER / "static"
@@ -37,14 +38,22 @@ def page(
     request: Request,
     as_known: AsKnown,
     zone: ZoneInfo,
-    names: Mapping[str, str] | None,
+    names: Names | None,
     status: int = 200,
     **context: object,
 ) -> Response:
     """The page of a model, or its JSON. `names` None: the vault is away, and the page says so."""
     if wants_json(request):
         return Response(TypeAdapter(type(model)).dump_json(model, by_alias=True), status, media_type="application/json")
-    frame = {"as_known": as_known, "zone": zone, "names": names or {}, "vault_away": names is None, "path": request.url.path}
+    known = names or {}
+    frame = {
+        "as_known": as_known,
+        "zone": zone,
+        "path": request.url.path,
+        "vault_away": names is None,
+        "called": lambda pseudonym: known[pseudonym].full if pseudonym in known else pseudonym,
+        "listed": lambda pseudonym: known[pseudonym].listed if pseudonym in known else pseudonym,
+    }
     text = _ENVIRONMENT.get_template(template).render(**frame, it=model, **context)
     return HTMLResponse(text, status)
 
@@ -91,10 +100,6 @@ def _words(code: str) -> str:
     return code.replace("-", " ").replace("_", " ")
 
 
-def _initials(name: str) -> str:
-    return "".join(part[0] for part in name.split()[:1] + name.split()[-1:] if part)[:2].upper()
-
-
 def _segments(levels: Iterable[LevelShare]) -> list[tuple[LevelShare, int, int]]:
     """The parts of a bar: each level with its start and width in bar units, leaving out what is empty."""
     rows = [row for row in levels if row.count]
@@ -127,7 +132,6 @@ _ENVIRONMENT.filters |= {
     "weekday": _weekday,
     "moment": _moment,
     "words": _words,
-    "initials": _initials,
     "segments": _segments,
     "colour": _colour,
     "tint": _tint,

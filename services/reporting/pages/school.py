@@ -10,7 +10,18 @@ from dataclasses import dataclass
 from contracts.events import CalendarPublished, ClassRegistered, FrameworkPublished
 from services.chassis.errors import Rejected
 from services.reporting.domain import ALL
-from services.reporting.figures import AsKnown, GradeCount, Matrix, Roll, School, StudentRow, distribution, matrix, paginate
+from services.reporting.figures import (
+    AsKnown,
+    GradeCount,
+    Matrix,
+    Roll,
+    School,
+    StudentRow,
+    distribution,
+    in_order,
+    matrix,
+    paginate,
+)
 from services.reporting.ladders import Ladder, merged
 from services.reporting.pages.desk import Snapshot
 from services.reporting.pages.district import ladder_of
@@ -30,7 +41,7 @@ async def read(snapshot: Snapshot, code: str) -> School:
         school=code,
         label=school.label,
         kind=school.kind,
-        grades=tuple(GradeCount(grade, it.students) for grade, it in heads.items()),
+        grades=tuple(GradeCount(grade, heads[grade].students) for grade in in_order(heads)),
         students=whole.students,
         pieces=whole.pieces,
         last_evidence=(await counts.last_evidence(snapshot.connection, [code])).get(code),
@@ -83,14 +94,14 @@ async def read_enrolment(snapshot: Snapshot, code: str) -> Enrolment:
 
 def roll_of(enrolment: Enrolment, page: int, names: Mapping[str, str]) -> Roll:
     """A page of the roll, in order of name where there are names (as the vault writes them for sorting), else of pseudonym."""
-    in_order = sorted(enrolment.students, key=lambda it: (names.get(it.student, "\uffff").casefold(), it.student))
+    ordered = sorted(enrolment.students, key=lambda it: (names.get(it.student, "\uffff").casefold(), it.student))
     start = (page - 1) * STUDENTS_A_PAGE
     return Roll(
         as_known=enrolment.as_known,
         school=enrolment.school.school,
         label=enrolment.school.label,
-        pagination=paginate(len(in_order), page, STUDENTS_A_PAGE),
-        rows=tuple(_row(it, enrolment.ladder) for it in in_order[start : start + STUDENTS_A_PAGE]),
+        pagination=paginate(len(ordered), page, STUDENTS_A_PAGE),
+        rows=tuple(_row(it, enrolment.ladder) for it in ordered[start : start + STUDENTS_A_PAGE]),
     )
 
 

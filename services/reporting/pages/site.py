@@ -50,7 +50,7 @@ async def roll_page(request: Request, school_: Slug, page_: PageNumber = 1) -> R
     async with desk.snapshot() as at:
         enrolment = await school.read_enrolment(at, code_of(school_))
     names = await desk.peers.names([it.student for it in enrolment.students])
-    model = school.roll_of(enrolment, page_, names or {})
+    model = school.roll_of(enrolment, page_, {pseudonym: name.listed for pseudonym, name in (names or {}).items()})
     return page("roll.html", model, request=request, as_known=at.as_known, zone=at.zone, names=names)
 
 

@@ -126,7 +126,7 @@ async def heads(connection: Connection, school: str) -> list[Heads]:
     rows = await connection.fetch(
         """
         SELECT school, grade, sum(students)::int AS students, sum(pieces)::bigint AS pieces FROM head_counts
-        WHERE school = $1 GROUP BY school, grade HAVING sum(students) > 0 ORDER BY grade COLLATE "C"
+        WHERE school = $1 GROUP BY school, grade HAVING sum(students) > 0 ORDER BY grade
         """,
         school,
     )
