@@ -19,7 +19,7 @@ from contracts.events import (
     StudentTransferred,
     StudentWithdrawn,
 )
-from contracts.topics import EVIDENCE_LOG, MASTERY_CHANGES
+from contracts.topics import EVIDENCE_LOG, MASTERY_CHANGES, Topic
 from services.chassis.errors import Poison
 from services.chassis.postgres import Connection
 from services.chassis.projection.digest import Digest
@@ -37,8 +37,8 @@ class MasteryView:
 
     name = "mastery"
     fold_version = 1
-    inputs = (EVIDENCE_LOG,)
-    output = MASTERY_CHANGES
+    inputs: tuple[Topic, ...] = (EVIDENCE_LOG,)
+    output: Topic | None = MASTERY_CHANGES
     tables = Path(__file__).with_name("generation.sql").read_text(encoding="utf-8")
 
     async def load(
@@ -108,6 +108,9 @@ class MasteryView:
 
     async def scan(self, connection: Connection, partition: int) -> Digest:
         return await digests.scan(connection, partition)
+
+
+view = MasteryView()
 
 
 # What is loaded.

@@ -9,6 +9,7 @@ import pytest
 
 from services.chassis import postgres
 from services.chassis.projection.serving import schema_of
+from services.mastery.domain import Student
 from services.mastery.handlers import MasteryView
 from tests.integration.mastery.district import District, a_term, apply_all
 from tests.stack import Stack
@@ -63,7 +64,7 @@ async def test_the_control_a_scan_sees_a_level_a_tally_a_piece_or_a_count_that_w
 async def test_the_view_is_what_the_fold_in_memory_gives(district: District, term: Story) -> None:
     applier = await district.folded(term, size=100)
     found = await district.students(applier.generation)
-    expected = {}
+    expected: dict[str, Student] = {}
     for partition in range(2):
         expected |= Folded(term.entries(partition)).students
     assert found.keys() == expected.keys()
