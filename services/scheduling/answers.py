@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.chassis.projection.serving import Standing
-from services.scheduling.domain import Header
+from services.scheduling.domain import Draft, Header
 from services.scheduling.needs import NO_EVIDENCE, NO_LEVEL, Key, Need
 from services.scheduling.seating import Plan, Seat, Unseated
 from services.scheduling.week import week_name
@@ -134,31 +134,22 @@ def as_known(standing: Standing) -> AsKnown:
 
 
 def plan_in_force(header: Header, plan: Plan, standing: Standing) -> PlanAnswer:
-    return _plan(header.school, header.week, header.digest, plan, standing, header.input, header.plan, header.revision)
+    return _plan(header, plan, standing, header.plan, header.revision)
 
 
-def plan_tried(school: str, monday: dt.date, digest: str, plan: Plan, standing: Standing) -> PlanAnswer:
-    return _plan(school, monday, digest, plan, standing, standing.position)
+def plan_tried(draft: Draft, standing: Standing) -> PlanAnswer:
+    return _plan(draft, draft.plan, standing, None, None)
 
 
-def _plan(
-    school: str,
-    monday: dt.date,
-    digest: str,
-    plan: Plan,
-    standing: Standing,
-    input: int,
-    id: str | None = None,
-    revision: int | None = None,
-) -> PlanAnswer:
+def _plan(about: Header | Draft, plan: Plan, standing: Standing, id: str | None, revision: int | None) -> PlanAnswer:
     return PlanAnswer(
-        school=school,
-        week=week_name(monday),
-        monday=monday,
+        school=about.school,
+        week=week_name(about.week),
+        monday=about.week,
         plan=id,
         revision=revision,
-        input=input,
-        digest=digest,
+        input=about.input,
+        digest=about.digest,
         seats=tuple(map(_seat, plan.seats)),
         unseated=tuple(map(_unseated, plan.unseated)),
         as_known=as_known(standing),

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.ids import Code, Pseudonym
-from contracts.topics import EVIDENCE_LOG, MASTERY_CHANGES
+from contracts.topics import EVIDENCE_LOG, MASTERY_CHANGES, SCHEDULE_CHANGES
+from services.chassis.log import republish
 from services.chassis.postgres import Pool
 from services.chassis.web import PROBLEMS
 from services.scheduling import answers, planning, queries
@@ -33,17 +34,16 @@ class PlanRequest(BaseModel):
 @router.post("/plans", status_code=201)
 async def plan(asked: PlanRequest, request: Request, response: Response) -> answers.PlanAnswer:
     """Plan a school's week and publish the plan (201). 200, and nothing new: the same input had given the plan in force."""
-    made = await planning.plan(_pool(request), asked.school, asked.week)
+    made, standing = await planning.plan(_pool(request), asked.school, asked.week)
     if not made.new:
         response.status_code = 200
-    return answers.plan_in_force(made.header, made.plan, made.standing)
+    return answers.plan_in_force(made.header, made.plan, standing)
 
 
-@router.get("/plans/{school}/{week}")
+@router.get("/plans/{school:path}/{week}")
 async def plan_of_a_week(school: School, week: Week, request: Request) -> answers.PlanAnswer:
     """The plan in force for a school's week."""
-    found = await queries.in_force(_pool(request), school, week)
-    return answers.plan_in_force(found.header, found.plan, found.standing)
+    return answers.plan_in_force(*await queries.in_force(_pool(request), school, week))
 
 
 @router.get("/students/{student}/seats")
@@ -55,7 +55,7 @@ async def seats_of_a_student(
     return answers.student_seats(student, plan, standing)
 
 
-@router.get("/needs/{school}")
+@router.get("/needs/{school:path}")
 async def needs_of_a_school(
     school: School, request: Request, limit: Annotated[int, Query(ge=1, le=2000, description="needs a student")] = 3
 ) -> answers.NeedsAnswer:
@@ -74,3 +74,6 @@ async def standing(request: Request) -> answers.StandingAnswer:
 def _pool(request: Request) -> Pool:
     pool: Pool = request.app.state.pool
     return pool
+
+
+router.include_router(republish.routes(SCHEDULE_CHANGES.name, _pool))

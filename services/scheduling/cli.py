@@ -38,12 +38,11 @@ def plan(school: str, week: str, dry_run: bool, json_: bool) -> None:
     The same input gives the same plan, and publishes nothing new.
     """
     if dry_run:
-        tried = _run(lambda pool: planning.draft(pool, school, week))
-        _show_plan(answers.plan_tried(tried.school, tried.week, tried.digest, tried.plan, tried.standing), json_, "not published")
+        _show_plan(answers.plan_tried(*_run(lambda pool: planning.draft(pool, school, week))), json_, "not published")
         return
-    made = _run(lambda pool: planning.plan(pool, school, week))
+    made, standing = _run(lambda pool: planning.plan(pool, school, week))
     note = "published" if made.new else "in force already: the input is the same"
-    _show_plan(answers.plan_in_force(made.header, made.plan, made.standing), json_, note)
+    _show_plan(answers.plan_in_force(made.header, made.plan, standing), json_, note)
 
 
 @scheduling.command("show")
@@ -52,8 +51,7 @@ def plan(school: str, week: str, dry_run: bool, json_: bool) -> None:
 @as_json
 def show_(school: str, week: str, json_: bool) -> None:
     """Show the plan in force for SCHOOL's week."""
-    found = _run(lambda pool: queries.in_force(pool, school, week))
-    _show_plan(answers.plan_in_force(found.header, found.plan, found.standing), json_, "in force")
+    _show_plan(answers.plan_in_force(*_run(lambda pool: queries.in_force(pool, school, week))), json_, "in force")
 
 
 @scheduling.command()

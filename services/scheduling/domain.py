@@ -136,13 +136,17 @@ def _busy(classes: Iterable[str], busy: Mapping[str, frozenset[Block]]) -> froze
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A published plan without its seats. `revision` counts a week's plans from 1; `time` is the tick up to which was read."""
+    """A published plan without its seats. `revision` counts a week's plans from 1; `time` is the tick up to which was read.
+
+    `entries` counts what was read of all inputs and partitions: of two snapshots of a view, the one with more is the later.
+    """
 
     plan: str
     school: str
     week: dt.date
     revision: int
     input: int
+    entries: int
     digest: str
     seats: int
     unseated: int
@@ -154,13 +158,34 @@ class Header:
         return derived_id(self.plan)
 
 
-def next_header(
-    school: str, week: dt.date, before: Header | None, plan: Plan, *, digest: str, input: int, time: dt.datetime
-) -> Header:
-    """The header of the plan that follows `before`. Its id is derived, so a retry names the same plan."""
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A plan that is not published, with what its header will say of where it came from (see `Header`)."""
+
+    school: str
+    week: dt.date
+    digest: str
+    plan: Plan
+    input: int
+    entries: int
+    time: dt.datetime
+
+
+def next_header(draft: Draft, before: Header | None) -> Header:
+    """The header under which a draft takes the place of `before`. Its id is derived, so a retry names the same plan."""
     revision = before.revision + 1 if before else 1
-    id = derived_id("plan", school, week, revision)
-    return Header(id, school, week, revision, input, digest, len(plan.seats), len(plan.unseated), time)
+    return Header(
+        plan=derived_id("plan", draft.school, draft.week, revision),
+        school=draft.school,
+        week=draft.week,
+        revision=revision,
+        input=draft.input,
+        entries=draft.entries,
+        digest=draft.digest,
+        seats=len(draft.plan.seats),
+        unseated=len(draft.plan.unseated),
+        time=draft.time,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from services.chassis.log.outbox import Emission
 from services.chassis.postgres import Connection, Pool, retry
 from services.chassis.projection.serving import Standing, reading
 from services.chassis.telemetry import traceparent
-from services.scheduling.domain import Announcement, Header, School, announce, next_header, week_of
+from services.scheduling.domain import Announcement, Draft, Header, School, announce, next_header, week_of
 from services.scheduling.seating import Plan, Problem, digest, solve
 from services.scheduling.solver import assign
 from services.scheduling.store import plans, schools
@@ -28,84 +28,75 @@ ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A plan that is not published, with the digest of what it was made from, and the view's standing then."""
-
-    school: str
-    week: dt.date
-    digest: str
-    plan: Plan
-    standing: Standing
-
-
-@dataclass(frozen=True, slots=True)
 class Published:
     """A plan in force. `new`: published just now; otherwise the same input had given it before, and nothing was written."""
 
     header: Header
     plan: Plan
-    standing: Standing
     new: bool
 
 
-async def plan(pool: Pool, school: str, week: str) -> Published:
+async def plan(pool: Pool, school: str, week: str) -> tuple[Published, Standing]:
     """Plan a school's week (`2026-W41`, or a date in it) from what is known now, and publish what that changes.
 
     Raises `Rejected` for an unknown school, one without a calendar, or a week that is none.
     """
     for _ in range(ATTEMPTS - 1):
         try:
-            return await publish(pool, await draft(pool, school, week))
+            made, standing = await draft(pool, school, week)
+            return await publish(pool, made, len(standing.cursors)), standing
         except Conflict:
             continue
-    return await publish(pool, await draft(pool, school, week))
+    made, standing = await draft(pool, school, week)
+    return await publish(pool, made, len(standing.cursors)), standing
 
 
-async def draft(pool: Pool, school: str, week: str) -> Draft:
+async def draft(pool: Pool, school: str, week: str) -> tuple[Draft, Standing]:
     """Solve a school's week from one snapshot of the view; nothing is written. Raises like `plan`."""
     monday = monday_of(week)
     async with reading(pool, VIEW) as (connection, standing):
         facts = await school_at(connection, school, standing)
     problem, solved = await asyncio.to_thread(_solve, facts, monday)
-    return Draft(school, monday, digest(problem), solved, standing)
+    made = Draft(
+        school=school,
+        week=monday,
+        digest=digest(problem),
+        plan=solved,
+        input=standing.position,
+        entries=sum(sum(cursor.next) for cursor in standing.cursors),
+        time=tick_of(standing),
+    )
+    return made, standing
 
 
-async def publish(pool: Pool, draft: Draft) -> Published:
+async def publish(pool: Pool, draft: Draft, partitions: int) -> Published:
     """Put a draft in force, in one transaction: the plan's tables and what is said of it. Nothing if its input was planned already.
 
-    Raises `Conflict` if a plan that read further has come meanwhile.
+    Raises `Conflict` if a plan that has read more has come meanwhile.
     """
 
     async def transaction() -> Published:
         async with pool.acquire() as connection, connection.transaction():
-            return await _publish(connection, draft)
+            return await _publish(connection, draft, partitions)
 
     return await retry(transaction)
 
 
-async def _publish(connection: Connection, draft: Draft) -> Published:
+async def _publish(connection: Connection, draft: Draft, partitions: int) -> Published:
     await plans.lock(connection, draft.school, draft.week)
     before = await plans.current(connection, draft.school, draft.week)
+    replaced = await plans.read(connection, before.plan) if before else Plan((), ())
     if before is not None and before.digest == draft.digest:
-        return Published(before, await plans.read(connection, before.plan), draft.standing, new=False)
-    if before is not None and before.input > draft.standing.position:
-        raise Conflict("a plan that was made from a later position is in force")
-    seats = (await plans.read(connection, before.plan)).seats if before else ()
-    header = next_header(
-        draft.school,
-        draft.week,
-        before,
-        draft.plan,
-        digest=draft.digest,
-        input=draft.standing.position,
-        time=tick_of(draft.standing),
-    )
+        return Published(before, replaced, new=False)
+    if before is not None and before.entries > draft.entries:
+        raise Conflict("a plan that has read more is in force")
+    header = next_header(draft, before)
     await plans.write(connection, header, draft.plan, before)
-    await _say(connection, header, announce(header, seats, draft.plan.seats), partitions=len(draft.standing.cursors))
-    return Published(header, draft.plan, draft.standing, new=True)
+    await _say(connection, header, announce(header, replaced.seats, draft.plan.seats), partitions)
+    return Published(header, draft.plan, new=True)
 
 
-async def _say(connection: Connection, header: Header, announcements: Sequence[Announcement], *, partitions: int) -> None:
+async def _say(connection: Connection, header: Header, announcements: Sequence[Announcement], partitions: int) -> None:
     """Everything said of a plan goes out with it. Partitions in ascending order: that is the order of their locks."""
     for partition in range(partitions):
         heard = [each for each in announcements if each.subject is None or partition_of(each.subject, partitions) == partition]

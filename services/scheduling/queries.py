@@ -8,22 +8,22 @@ from services.chassis.errors import Rejected
 from services.chassis.postgres import Pool
 from services.chassis.projection import parking
 from services.chassis.projection.serving import Standing, reading
-from services.scheduling.domain import needs_at
+from services.scheduling.domain import Header, needs_at
 from services.scheduling.needs import Need
-from services.scheduling.planning import VIEW, Published, school_at
+from services.scheduling.planning import VIEW, school_at
 from services.scheduling.seating import Plan
 from services.scheduling.store import plans, students
 from services.scheduling.week import monday_of
 
 
-async def in_force(pool: Pool, school: str, week: str) -> Published:
+async def in_force(pool: Pool, school: str, week: str) -> tuple[Header, Plan, Standing]:
     """The plan in force for a school's week. Raises `Rejected` where there is none."""
     monday = monday_of(week)
     async with reading(pool, VIEW) as (connection, standing):
         header = await plans.current(connection, school, monday)
         if header is None:
             raise Rejected("no-plan", "a school and week for which a plan was published", status=404)
-        return Published(header, await plans.read(connection, header.plan), standing, new=False)
+        return header, await plans.read(connection, header.plan), standing
 
 
 async def seats(pool: Pool, student: str, week: str | None) -> tuple[Plan, Standing]:

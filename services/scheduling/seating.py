@@ -11,8 +11,9 @@ import datetime as dt
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.scheduling.needs import Key, Need
 from services.scheduling.week import Block, Section
@@ -78,8 +79,7 @@ class Plan:
     unseated: tuple[Unseated, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """A seat that a student could take in a block: what it is worth, and her lot for it among equals."""
 
     student: str
@@ -136,37 +136,38 @@ def solve(problem: Problem, assign: Assign) -> Plan:
 
 def wishes_of(
     block: Block, sections: Sequence[Section], candidates: Iterable[Candidate], given: Counter[tuple[str, Key]]
-) -> tuple[Wish, ...]:
+) -> list[Wish]:
     """Every seat of a block that some student could take, in order of student, then section."""
-    return tuple(
-        Wish(candidate.student, section, need, weight, _lot(block, candidate.student, section.class_))
-        for candidate in candidates
-        if block not in candidate.busy
-        for section, need, weight in _best(candidate, sections, given)
-    )
-
-
-def _best(
-    candidate: Candidate, sections: Sequence[Section], given: Counter[tuple[str, Key]]
-) -> Iterable[tuple[Section, Need, int]]:
-    """For each section, what it offers that the student needs most, and its weight now."""
-    by_offer: dict[tuple[str, ...], tuple[Need, int] | None] = {}
-    for section in sections:
-        if section.competencies not in by_offer:
-            offered = frozenset(section.competencies)
-            wanted = [
-                (need, max(1, need.weight // (1 + given[candidate.student, need.key])))
-                for need in candidate.needs
-                if not offered or need.competency in offered
+    offers = {section.competencies: frozenset(section.competencies) for section in sections}
+    wishes: list[Wish] = []
+    for candidate in candidates:
+        if block not in candidate.busy:
+            best = {offer: _strongest(candidate, offered, given) for offer, offered in offers.items()}
+            wishes += [
+                Wish(candidate.student, section, *found, lot)
+                for section, lot in zip(sections, _lots(block, candidate.student, len(sections)), strict=True)
+                if (found := best[section.competencies]) is not None
             ]
-            by_offer[section.competencies] = max(wanted, key=lambda each: each[1], default=None)  # the first of equals
-        if found := by_offer[section.competencies]:
-            yield section, *found
+    return wishes
 
 
-def _lot(block: Block, student: str, class_: str) -> int:
-    drawn = hashlib.sha256("\x1f".join((block.date.isoformat(), block.period, student, class_)).encode()).digest()
-    return int.from_bytes(drawn[:4], "big") % LOTS
+def _strongest(candidate: Candidate, offered: frozenset[str], given: Counter[tuple[str, Key]]) -> tuple[Need, int] | None:
+    """What the student needs most of what is offered (nothing named: all is), the first of equals, and its weight now."""
+    found, heaviest = None, 0
+    for need in candidate.needs:
+        if need.weight <= heaviest:
+            break  # needs come strongest first, and seats given only make them lighter
+        if not offered or need.competency in offered:
+            weight = max(1, need.weight // (1 + given[candidate.student, need.key]))
+            if weight > heaviest:
+                found, heaviest = need, weight
+    return (found, heaviest) if found else None
+
+
+def _lots(block: Block, student: str, sections: int) -> Iterator[int]:
+    """A student's lots in a block, one a section: 24 bits each of one hash, of which the lower 20 are drawn."""
+    drawn = hashlib.shake_256(f"{_name(block)} {student}".encode()).digest(3 * sections)
+    return (int.from_bytes(drawn[at : at + 3], "big") % LOTS for at in range(0, 3 * sections, 3))
 
 
 def _seat(block: Block, wish: Wish) -> Seat:

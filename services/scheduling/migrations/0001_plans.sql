@@ -10,6 +10,7 @@ CREATE TABLE public.plans (
     week     date NOT NULL,            -- its Monday
     revision integer NOT NULL,
     input    bigint NOT NULL,          -- evidence.log was read up to this position
+    entries  bigint NOT NULL,          -- how much was read of all inputs and partitions: a later snapshot has more
     digest   text NOT NULL,            -- of the solver's whole input
     seats    integer NOT NULL,
     unseated integer NOT NULL,

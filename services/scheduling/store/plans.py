@@ -14,7 +14,7 @@ from services.chassis.postgres import Connection
 from services.scheduling.domain import Header
 from services.scheduling.seating import Plan, Seat, Unseated
 
-HEADER = "plan, school, week, revision, input, digest, seats, unseated, time"
+HEADER = "plan, school, week, revision, input, entries, digest, seats, unseated, time"
 SEAT = "date, period, student, class, framework, competency, reason"
 UNSEATED = "date, period, student, reason"
 
@@ -57,7 +57,7 @@ async def write(connection: Connection, header: Header, plan: Plan, before: Head
         for table in ("seats", "unseated"):
             await connection.execute(f"DELETE FROM public.{table} WHERE plan = $1", before.plan)
     await connection.execute(
-        f"INSERT INTO public.plans ({HEADER}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        f"INSERT INTO public.plans ({HEADER}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         *(getattr(header, name) for name in HEADER.split(", ")),
     )
     await _copy(connection, "seats", f"plan, {SEAT}", [_seat_row(header.plan, seat) for seat in plan.seats])

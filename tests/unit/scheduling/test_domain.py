@@ -26,6 +26,7 @@ from contracts.events import (
 from contracts.events.mastery import Move
 from services.scheduling.domain import (
     Announcement,
+    Draft,
     Level,
     Student,
     announce,
@@ -204,7 +205,12 @@ def test_what_a_plan_does_not_depend_on_leaves_its_digest_as_it_is() -> None:
 
 # What a plan says.
 
-BEFORE = next_header("HS1", MONDAY, None, Plan((), ()), digest="d0", input=3, time=TICK)
+
+def a_draft(*seats: Seat, digest: str = "d1") -> Draft:
+    return Draft("HS1", MONDAY, digest, Plan(seats, ()), input=9, entries=20, time=TICK)
+
+
+BEFORE = next_header(a_draft(digest="d0"), None)
 
 
 def a_seat(number: int = 1, class_: str = "S1", *, competency: str = "A", date: dt.date = MONDAY) -> Seat:
@@ -213,8 +219,7 @@ def a_seat(number: int = 1, class_: str = "S1", *, competency: str = "A", date: 
 
 def said(before: Iterable[Seat], after: Iterable[Seat]) -> list[Announcement]:
     seats = tuple(after)
-    header = next_header("HS1", MONDAY, BEFORE, Plan(seats, ()), digest="d1", input=9, time=TICK)
-    return list(announce(header, before, seats))
+    return list(announce(next_header(a_draft(*seats), BEFORE), before, seats))
 
 
 def test_a_plan_says_itself_first_then_what_it_takes_back_then_what_it_gives() -> None:
@@ -238,8 +243,7 @@ def test_a_seat_that_stays_for_another_competency_is_given_anew_and_not_released
 def test_a_retry_says_the_same_and_the_next_plan_has_ids_of_its_own() -> None:
     again, once = said([], [a_seat()]), said([], [a_seat()])
     assert again == once
-    header = next_header("HS1", MONDAY, BEFORE, Plan((), ()), digest="d1", input=9, time=TICK)
-    following = announce(replace(header, plan="another"), [], [a_seat()])
+    following = announce(next_header(a_draft(a_seat()), next_header(a_draft(), BEFORE)), [], [a_seat()])
     assert not {each.id for each in once} & {each.id for each in following}
 
 
