@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from contracts.ids import Pseudonym
 from services.chassis.web import PROBLEMS
 from services.reporting import figures, profile, progress, weeks
-from services.reporting.pages import district, operations, school, student
+from services.reporting.pages import district, level, operations, school, student
 from services.reporting.pages.render import code_of
 from services.reporting.pages.site import Framework, PageNumber, Search, Slug, Week, desk_of
 
@@ -44,6 +44,15 @@ async def school_json(request: Request, school_: Slug) -> figures.School:
     """A school: enrolment, and its students by competency and level."""
     async with desk_of(request).snapshot() as at:
         return await school.read(at, code_of(school_))
+
+
+@router.get("/students/{student_}/competencies/{framework}/{competency}.json")
+async def level_json(request: Request, student_: Pseudonym, framework: Slug, competency: Slug) -> level.LevelPage:
+    """One level of a student, with mastery's explanation of what it rests on."""
+    desk = desk_of(request)
+    async with desk.snapshot() as at:
+        its, standing = await student.read_level(at, student_, code_of(framework), code_of(competency))
+    return await level.explain(desk.peers, its, standing)
 
 
 @router.get("/students/{student_}.json")

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import logging
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from contracts.topics import EVIDENCE_LOG, TOPICS, Topic
 from services.chassis.projection import parking
 from services.chassis.projection.cursor import Cursor
 from services.reporting.figures import AsKnown
 from services.reporting.handlers import Reports
+from services.reporting.pages.answers import read_answer
 from services.reporting.pages.desk import Snapshot
 from services.reporting.peers import Peers
 from services.reporting.progress import LogHead, Operations, PartitionProgress, Progress, PublisherCounters, behind
-
-log = logging.getLogger(__name__)
 
 SERVICES = ("mastery", "scheduling")
 
@@ -71,7 +69,7 @@ async def read(peers: Peers, own: StandingAnswer) -> Operations:
         peers.log(), peers.publishers(), *(peers.standing(service) for service in SERVICES)
     )
     head = _head(end)
-    said = {service: _read(StandingAnswer, answer) for service, answer in zip(SERVICES, views, strict=True)}
+    said = {service: read_answer(StandingAnswer, answer) for service, answer in zip(SERVICES, views, strict=True)}
     said[own.view] = own
     return Operations(
         as_known=own.as_known,
@@ -135,7 +133,7 @@ class _CountersAnswer(_Said):
 
 
 def _head(answer: Mapping[str, Any] | None) -> LogHead | None:
-    said = _read(_HeadAnswer, answer)
+    said = read_answer(_HeadAnswer, answer)
     return LogHead(said.position, said.recordedtime, said.next) if said else None
 
 
@@ -143,17 +141,5 @@ def _publishers(answer: Mapping[str, Any] | None) -> tuple[PublisherCounters, ..
     listed = answer.get("publishers") if answer else None
     if not isinstance(listed, list):
         return None
-    said = [each for item in listed if (each := _read(_CountersAnswer, item)) is not None]
+    said = [each for item in listed if (each := read_answer(_CountersAnswer, item)) is not None]
     return tuple(PublisherCounters(it.publisher, it.received, it.accepted, it.duplicate, it.rejected, it.held) for it in said)
-
-
-M = TypeVar("M", bound=BaseModel)
-
-
-def _read(model: type[M], answer: Mapping[str, Any] | None) -> M | None:
-    """An answer as what it should be; None for one that is not, as if it had not come."""
-    try:
-        return model.model_validate(answer) if answer is not None else None
-    except ValidationError as error:
-        log.warning("a peer's answer is not understood", extra={"model": model.__name__, "errors": error.error_count()})
-        return None

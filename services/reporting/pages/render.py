@@ -100,6 +100,11 @@ def _words(code: str) -> str:
     return code.replace("-", " ").replace("_", " ")
 
 
+def _points(value: float | None) -> str:
+    """Points as they are, to ten digits: nothing is rounded here."""
+    return "–" if value is None else f"{value:.10g}"
+
+
 def _segments(levels: Iterable[LevelShare]) -> list[tuple[LevelShare, int, int]]:
     """The parts of a bar: each level with its start and width in bar units, leaving out what is empty."""
     rows = [row for row in levels if row.count]
@@ -132,6 +137,7 @@ _ENVIRONMENT.filters |= {
     "weekday": _weekday,
     "moment": _moment,
     "words": _words,
+    "points": _points,
     "segments": _segments,
     "colour": _colour,
     "tint": _tint,

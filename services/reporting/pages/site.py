@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from contracts.ids import Pseudonym
-from services.reporting.pages import district, operations, school, student
+from services.reporting.pages import district, level, operations, school, student
 from services.reporting.pages.desk import Desk
 from services.reporting.pages.render import code_of, page
 
@@ -73,6 +73,17 @@ async def student_page(request: Request, student_: Pseudonym, week: Week = None)
         model = await student.read(at, student_, week)
     names = await desk.peers.names([student_])
     return page("student.html", model, request=request, as_known=at.as_known, zone=at.zone, names=names)
+
+
+@router.get("/students/{student_}/competencies/{framework}/{competency}")
+async def level_page(request: Request, student_: Pseudonym, framework: Slug, competency: Slug) -> Response:
+    """What a level of a student rests on."""
+    desk = desk_of(request)
+    async with desk.snapshot() as at:
+        its, standing = await student.read_level(at, student_, code_of(framework), code_of(competency))
+    model = await level.explain(desk.peers, its, standing)
+    names = await desk.peers.names([student_, *model.assessors])
+    return page("level.html", model, request=request, as_known=at.as_known, zone=at.zone, names=names)
 
 
 @router.get("/operations")
