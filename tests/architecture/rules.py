@@ -17,7 +17,7 @@ PURE = {
 }
 IMPURE_CALLS = {"now", "utcnow", "today", "uuid1", "uuid4", "uuid6", "uuid7", "print", "open", "input"}
 
-VAGUE = {"utils", "util", "helpers", "helper", "base", "common", "misc", "models", "interfaces", "managers", "shared", "platform"}
+VAGUE = {"utils", "util", "helpers", "helper", "base", "common", "misc", "models", "interfaces", "managers", "shared"}
 
 # A statement of SQL, as a string begins. Prose that merely begins with one of these words does not go on like that.
 SQL = re.compile(
@@ -26,11 +26,12 @@ SQL = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-# Downward only. Pure modules (the domain and its companions) are at the bottom; what is neither pure nor named here (submit,
-# relay, archive, …) is a process, between the doors and the store. That there are no cycles is a contract of import-linter.
-RANKS = {"app": 5, "api": 4, "handlers": 4, "cli": 4, "store": 2, "domain": 1}
+# Downward only. The command is at the top because its groups start the app and operate the view that handlers bind. Pure modules
+# (the domain and its companions) are at the bottom; what is neither pure nor named here (submit, relay, archive, …) is a process,
+# between the doors and the store. That there are no cycles is a contract of import-linter.
+RANKS = {"cli": 6, "app": 5, "api": 4, "handlers": 4, "store": 2, "domain": 1}
 PROCESS, COMPANION = 3, 1
-ALONE = {"app", "api", "handlers", "cli"}
+ALONE = {"api", "handlers"}
 
 
 def contracts_need_pydantic_only(modules: Modules) -> list[str]:
@@ -40,24 +41,29 @@ def contracts_need_pydantic_only(modules: Modules) -> list[str]:
 
 def domains_are_pure(modules: Modules) -> list[str]:
     """`domain.py`, what it rests on, and what calls itself pure: contracts, kinds of errors, and pure parts of Python."""
+    pure = pure_modules(modules)
     claimed = [name for name, tree in modules.items() if _claims_purity(name, tree)]
-    return [reason for name in claimed for reason in _impurities(name, modules, pure_modules(modules))]
+    return [reason for name in claimed if name not in pure for reason in _impurities(name, modules, pure)]
 
 
 def _claims_purity(name: str, tree: ast.Module) -> bool:
-    in_service = name.startswith(tuple(f"services.{service}." for service in SERVICES))
-    return in_service and (name.endswith(".domain") or "Pure." in (ast.get_docstring(tree) or ""))
+    return _in_service(name) and (name.endswith(".domain") or "Pure." in (ast.get_docstring(tree) or ""))
+
+
+def _in_service(name: str) -> bool:
+    return name.startswith(tuple(f"services.{service}." for service in SERVICES))
 
 
 def pure_modules(modules: Modules) -> set[str]:
     """The modules of services that are pure, and rest on pure ones only."""
-    pure = {name for name in modules if name.count(".") >= 2 and RANKS.get(name.split(".")[2], 1) == 1}
+    pure = {name for name in modules if _in_service(name) and RANKS.get(name.split(".")[2], 1) == 1}
     while impure := {name for name in pure if any(_impurities(name, modules, pure))}:
         pure -= impure
     return pure
 
 
 def _impurities(name: str, modules: Modules, pure: Set[str]) -> Iterator[str]:
+    """What makes a module impure, if the modules in `pure` are not."""
     for found in imports({name: modules[name]}):
         own = within(found.imported, ".".join(name.split(".")[:2])) and ({found.imported, found.imported.rpartition(".")[0]} & pure)
         if not own and found.top not in PURE and not within(found.imported, "services.chassis.errors"):
@@ -69,23 +75,35 @@ def _impurities(name: str, modules: Modules, pure: Set[str]) -> Iterator[str]:
 
 
 def services_import_downward(modules: Modules) -> list[str]:
-    """app > api, handlers, cli > processes > store > domain, companions. A command may import `app` when it runs, to start it."""
+    """cli > app > api, handlers > processes > store > domain, companions. A command imports `app` when it runs, to start it."""
     pure = pure_modules(modules)
-    return [
-        str(found) for service in SERVICES for found in imports(modules, f"services.{service}") if _upward(found, service, pure)
-    ]
+    return [str(found) for service in SERVICES for found in _upward(modules, f"services.{service}", pure)]
 
 
-def _upward(found: Import, service: str, pure: Set[str]) -> bool:
-    importer, imported = (f"{name}..".split(".")[2] for name in (found.importer, found.imported))
-    if not within(found.imported, f"services.{service}") or importer == imported != "":
-        return False
-    if not importer or (importer, imported) == ("cli", "app"):
-        return not found.inside
-    above, below = (
-        RANKS.get(name, COMPANION if f"services.{service}.{name}" in pure else PROCESS) for name in (importer, imported)
-    )
-    return above < below or (above == below and bool({importer, imported} & ALONE))
+def _upward(modules: Modules, service: str, pure: Set[str]) -> Iterator[Import]:
+    ranks = RANKS | _ranks(modules, service, pure)
+    for found in imports(modules, service):
+        importer, imported = (_part(name, service) for name in (found.importer, found.imported))
+        if not within(found.imported, service) or importer == imported:
+            continue
+        above, below = ranks.get(importer, 0), ranks.get(imported, PROCESS)  # a package's own file is no place for imports
+        starts = (importer, imported) == ("cli", "app") and not found.inside
+        if above < below or starts or (above == below and {importer, imported} & ALONE):
+            yield found
+
+
+def _ranks(modules: Modules, service: str, pure: Set[str]) -> dict[str, int]:
+    """The rank of each part of a service: a module, or a package as a whole."""
+    parts: dict[str, list[str]] = {}
+    for name in modules:
+        if within(name, service) and name != service:
+            parts.setdefault(_part(name, service), []).append(name)
+    companions = {part for part, names in parts.items() if pure >= set(names)}
+    return {part: RANKS.get(part, COMPANION if part in companions else PROCESS) for part in parts}
+
+
+def _part(name: str, service: str) -> str:
+    return name.removeprefix(f"{service}.").partition(".")[0] if within(name, service) and name != service else ""
 
 
 def settings_are_read_by_app_and_cli(modules: Modules) -> list[str]:
