@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -15,38 +15,21 @@ from contracts.submissions import SUBMISSIONS
 from contracts.topics import EVIDENCE_LOG, Topic
 from services.chassis.errors import Transient, Unavailable
 from services.chassis.health import Health
-from services.chassis.postgres import Pool, create_pool
+from services.chassis.postgres import create_pool
 from services.chassis.web import Background, create_app
 from services.evidence import api, relay
 from services.evidence.held import Resubmission
 from services.evidence.ledger import Ledger
+from services.evidence.opening import Opened
 from services.evidence.publishers import Publishers
 from services.evidence.settings import Settings
-from services.evidence.store import roster
-from services.evidence.submit import Door
-from services.evidence.vault import Vault, open_vault_pool, submission_key
+from services.evidence.vault import open_vault_pool, submission_key
 
 log = logging.getLogger(__name__)
 
 # Connections of a gateway: two appends that gather singles, batches of a few publishers, look-ups.
 GATEWAY_CONNECTIONS = 12
 COMPARE_SECONDS = 1.0
-
-
-class Opened:
-    """What both processes stand on: pools, ledger, vault, door."""
-
-    def __init__(self, pool: Pool, vault_pool: Pool, key: bytes) -> None:
-        self.pool = pool
-        self.ledger = Ledger(pool)
-        self.vault = Vault(vault_pool, self._merges)
-        self.door = Door(self.ledger, self.vault, self._schools_of, key)
-
-    async def _merges(self) -> int:
-        return (await self.ledger.head()).merges
-
-    async def _schools_of(self, pseudonyms: Collection[str]) -> Mapping[str, frozenset[str]]:
-        return await roster.schools_of(self.pool, pseudonyms)
 
 
 @asynccontextmanager

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from services.chassis.errors import Rejected
@@ -17,6 +21,8 @@ from services.chassis.telemetry import configure
 from services.chassis.web import run
 from services.evidence import app, grants
 from services.evidence.publishers import keyhash, new_key
+from services.evidence.roster.command import import_roster
+from services.evidence.roster.importing import Summary
 from services.evidence.settings import Settings
 from services.evidence.store import publishers as store
 from services.evidence.store.publishers import Listed
@@ -125,3 +131,44 @@ def _with_pool(work: Callable[[Pool], Awaitable[T]]) -> T:
             return await work(pool)
 
     return asyncio.run(connected())
+
+
+@click.group()
+def roster() -> None:
+    """Students, staff and classes, from the student information system."""
+
+
+@roster.command("import")
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def import_(path: Path, as_json: bool) -> None:
+    """Import the OneRoster 1.1 or 1.2 CSV bulk export at PATH, a folder or a ZIP file. Only changes enter the log."""
+    settings = Settings()
+    configure("roster.import", settings.model_copy(update={"log_level": "WARNING"}))
+    with Progress(*_COLUMNS, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        summary = asyncio.run(_import(settings, path, _Bars(progress)))
+    click.echo(json.dumps(summary.as_json()) if as_json else summary.as_text())
+
+
+async def _import(settings: Settings, path: Path, bars: _Bars) -> Summary:
+    async with app.opened(settings, "roster.import", size=2) as has:
+        await has.ledger.compare(settings.required("kafka"))
+        return await import_roster(has, path, datetime.now(UTC), bars)
+
+
+_COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+
+
+class _Bars:
+    """A bar for each stage of an import, on standard error and only for somebody who is looking."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: TaskID | None = None
+
+    def stage(self, title: str, total: int | None) -> None:
+        self._task = self._progress.add_task(title, total=total)
+
+    def advance(self, done: int) -> None:
+        assert self._task is not None
+        self._progress.advance(self._task, done)

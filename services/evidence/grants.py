@@ -13,7 +13,7 @@ from contracts.submissions import SUBMISSIONS
 from services.evidence.domain import LOG_SOURCE
 
 # Sources of events that the platform makes itself. A publisher of that name could pass for it.
-RESERVED = frozenset({LOG_SOURCE, "evidence", "mastery", "scheduling", "reporting"})
+RESERVED = frozenset({LOG_SOURCE, "evidence", "mastery", "scheduling", "reporting", "roster"})
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 DEFAULT_TYPES = frozenset({EvidenceSubmitted.TYPE})

@@ -93,6 +93,11 @@ class Vault:
         held = await store.issue(self.pool, {key: pseudonym(kind) for key in identifiers})
         return {Key(*key): name for key, name in held.items()}
 
+    async def link(self, further: Mapping[Key, str]) -> None:
+        """Give people further identifiers. One that leads to somebody already goes on leading to her."""
+        if further:
+            await store.issue(self.pool, {(key.scheme, key.value): name for key, name in further.items()})
+
     async def describe(self, people: Sequence[Person]) -> int:
         """State what is known of people; how many were new or changed."""
         return await store.describe(self.pool, people)

@@ -13,6 +13,7 @@ from contracts.events.schools import Meeting, Weekday
 from services.evidence.roster.folder import BadCell, Row
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
+_IDENTIFIER = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
 _USER_ID = re.compile(r"\{([^:{}]+):([^{}]+)\}")
 _MEETING = re.compile(r"([A-Z]{3})-(.+)")
 STUDENT = "student"
@@ -37,6 +38,7 @@ class Session:
 class User:
     """Somebody in the roster. `identifiers` are further ones beside the sourcedId (scheme, value)."""
 
+    line: int
     sourced_id: str
     role: str
     given: str
@@ -131,12 +133,15 @@ def _meetings(row: Row) -> tuple[Meeting, ...]:
 def user_of(row: Row, roles: Mapping[str, list[tuple[str, str]]]) -> User | None:
     """The person in a row of users.csv (`roles`: those of roles.csv, where OneRoster 1.2 keeps them); None for a guardian."""
     sourced_id = row.need("sourcedId")
+    if not _IDENTIFIER.fullmatch(sourced_id):
+        raise BadCell("expected at most 128 printable characters in sourcedId")
     theirs = roles.get(sourced_id) or [(row.need("role"), org) for org in row.list("orgSourcedIds")] or [(row.need("role"), "")]
     role = theirs[0][0].lower()
     if role in OUTSIDE:
         return None
     cohort = row.get("metadata.cairn.cohort")
     return User(
+        line=row.line,
         sourced_id=sourced_id,
         role=code(role, "role"),
         given=row.get("preferredFirstName") or row.get("givenName"),
@@ -145,8 +150,18 @@ def user_of(row: Row, roles: Mapping[str, list[tuple[str, str]]]) -> User | None
         grade=next(iter(row.list("grades")), ""),
         cohort=code(cohort, "metadata.cairn.cohort") if cohort else None,
         active=row.get("enabledUser").lower() != "false",
-        identifiers=tuple((scheme, value) for scheme, value in _USER_ID.findall(row.get("userIds")) if _CODE.fullmatch(scheme)),
+        identifiers=tuple(
+            (scheme, value)
+            for scheme, value in _USER_ID.findall(row.get("userIds"))
+            if _CODE.fullmatch(scheme) and _IDENTIFIER.fullmatch(value)
+        ),
     )
+
+
+def _further_identifiers(row: Row) -> tuple[tuple[str, str], ...]:
+    """Those in the form `{scheme:value}`."""
+    found = _USER_ID.findall(row.get("userIds"))
+    return tuple((scheme, value) for scheme, value in found if _CODE.fullmatch(scheme) and _IDENTIFIER.fullmatch(value))
 
 
 def demographics_of(row: Row) -> dict[str, str]:

@@ -1,0 +1,61 @@
+"""An import from beginning to end: read, compare with what was stated, append the changes, let in what waited for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from services.chassis.errors import Conflict, Transient
+from services.chassis.telemetry import span
+from services.evidence.held import Resubmission
+from services.evidence.opening import Opened
+from services.evidence.roster.district import District, read_district
+from services.evidence.roster.folder import RosterFolder
+from services.evidence.roster.importing import Importer, Summary
+
+MOST_RUNS = 3
+
+
+class Progress(Protocol):
+    """Who is told how far an import has come."""
+
+    def stage(self, title: str, total: int | None) -> None: ...
+
+    def advance(self, done: int) -> None: ...
+
+
+async def import_roster(has: Opened, path: Path, now: datetime, progress: Progress) -> Summary:
+    """Import the roster at `path`; the ledger must accept. Raises `Rejected` for a roster that cannot be read."""
+    progress.stage("Reading the roster", None)
+    district = _read(path, progress.advance)
+    progress.stage("Comparing with the log", _things_in(district))
+    with span("roster import"):
+        summary = await _import(has, district, now, progress.advance)
+        progress.stage("Letting in what waited", None)
+        summary.released = await Resubmission(has.door, has.pool).look()
+    return summary
+
+
+def _read(path: Path, advance: Callable[[int], None]) -> District:
+    folder = RosterFolder(path)
+    try:
+        return read_district(folder, advance)
+    finally:
+        folder.close()
+
+
+async def _import(has: Opened, district: District, now: datetime, advance: Callable[[int], None]) -> Summary:
+    """Run the import, and once more when people were merged meanwhile: what was stated is not stated again."""
+    today = (await has.ledger.head()).date(now)
+    for _ in range(MOST_RUNS):
+        try:
+            return await Importer(has.ledger, has.vault, has.pool, has.key, today=today, advance=advance).run(district)
+        except Conflict:
+            await has.vault.refresh()
+    raise Transient("identifiers are being merged")
+
+
+def _things_in(district: District) -> int:
+    return len(district.schools) + len(district.calendars) + len(district.classes) + len(district.users)

@@ -1,0 +1,105 @@
+"""What a roster says now against what was stated before: the events to append, and what is stated then. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from contracts.envelope import Data
+from contracts.events import ProgrammeChanged, StudentEnrolled, StudentTransferred, StudentWithdrawn
+from services.evidence.store.roster import StatedStudent
+
+Enrolled = StudentEnrolled | StudentTransferred
+
+# Stands for a student's last statement when a roster no longer has her, so that her return is noticed.
+ABSENT = b"absent"
+NOT_IN_ROSTER = "not-in-roster"
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Events of one student to append, in order, and what is stated of her after them. No events: nothing changed."""
+
+    events: Sequence[Data]
+    stated: StatedStudent
+
+
+def digest(data: Data) -> bytes:
+    """Eight bytes that tell statements of one student or thing apart."""
+    told = json.dumps(as_json(data), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(f"{data.TYPE} {told}".encode()).digest()[:8]
+
+
+def as_json(data: Data) -> dict[str, object]:
+    """The event's data as plain JSON, absent fields left out."""
+    told: dict[str, object] = data.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return told
+
+
+def changes(
+    stated: StatedStudent, history: Sequence[Data], programmes: Mapping[str, str | None], first_day: date | None, today: date
+) -> Changes:
+    """What changed about a student. `history` is all that her roster rows state, `first_day` her first day of enrolment.
+
+    What is stated anew keeps its own date; what turns out to be in force again, or no more, is stated with today's.
+    """
+    digests = tuple(digest(each) for each in history)
+    events: list[Data] = [each for each, told in zip(history, digests, strict=True) if told not in stated.digests]
+    if history and stated.digests and digests[-1] in stated.digests[:-1]:
+        events.append(_again(history[-1], today))
+    school = _school_after(history)
+    if not history and stated.school is not None:
+        events, digests = [_gone(stated.school, today)], (*stated.digests, ABSENT)
+    told, running = _programme_changes(stated, programmes, first_day if stated.version == 0 and first_day else today, today)
+    events += told
+    after = StatedStudent(stated.pseudonym, school, stated.version + len(events), digests or stated.digests, running)
+    return Changes(events, after)
+
+
+def absent(stated: StatedStudent, today: date) -> Changes:
+    """A student who is enrolled at a school of the roster, and whom the roster does not have."""
+    return changes(stated, (), {name: level for name, (level, _) in stated.programmes.items()}, None, today)
+
+
+def _again(last: Data, today: date) -> Data:
+    """The last statement once more, in force from today: something later was stated, and holds no more."""
+    if isinstance(last, StudentTransferred):
+        return StudentEnrolled(
+            school=last.school, grade=last.grade, cohort=last.cohort, classes=last.classes, effective=max(last.effective, today)
+        )
+    assert isinstance(last, StudentEnrolled | StudentWithdrawn)
+    return last.model_copy(update={"effective": max(last.effective, today)})
+
+
+def _gone(school: str, today: date) -> Data:
+    return StudentWithdrawn(school=school, reason=NOT_IN_ROSTER, effective=today)
+
+
+def _school_after(history: Sequence[Data]) -> str | None:
+    last = history[-1] if history else None
+    return last.school if isinstance(last, StudentEnrolled | StudentTransferred) else None
+
+
+def _programme_changes(
+    stated: StatedStudent, now: Mapping[str, str | None], since: date, today: date
+) -> tuple[list[Data], dict[str, tuple[str | None, str]]]:
+    before = stated.programmes
+    events: list[Data] = []
+    running = dict(before)
+    for programme, level in now.items():
+        if programme not in before or before[programme][0] != level:
+            events.append(ProgrammeChanged(programme=programme, level=level, effective=since))
+            running[programme] = level, since.isoformat()
+    for programme in before.keys() - now.keys():
+        level, began = running.pop(programme)
+        start = date.fromisoformat(began)
+        events.append(ProgrammeChanged(programme=programme, level=level, effective=start, until=max(start, today)))
+    return sorted_by_programme(events), running
+
+
+def sorted_by_programme(events: Iterable[Data]) -> list[Data]:
+    """In a fixed order, so that the same change makes the same events."""
+    return sorted(events, key=lambda each: each.programme if isinstance(each, ProgrammeChanged) else "")
