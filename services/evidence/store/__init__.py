@@ -1,0 +1,1 @@
+"""The SQL of the evidence service, a file a noun."""
