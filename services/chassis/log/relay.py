@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -24,9 +24,8 @@ from prometheus_client import Counter, Gauge
 from contracts.topics import Topic
 from services.chassis import kafka
 from services.chassis.errors import Transient, Unavailable
-from services.chassis.log import republish
+from services.chassis.log import republish, tail
 from services.chassis.log.feed import Entry, Feed
-from services.chassis.log.tail import compare
 from services.chassis.postgres import Pool
 
 log = logging.getLogger(__name__)
@@ -53,6 +52,9 @@ SESSIONS = Counter("cairn_relay_sessions_total", "Times a relay began from the t
 NEXT = Gauge("cairn_relay_next_sequence", "The next sequence to be acknowledged", ["log", "partition"])
 
 
+MakeProducer = Callable[[str, str], AIOKafkaProducer]
+
+
 class Sent(NamedTuple):
     """A batch under way: so many records of one partition, the sequence `following` comes after them."""
 
@@ -66,12 +68,15 @@ class Sent(NamedTuple):
 class Relay(Generic[C]):
     """Keeps `topic` equal to `feed`. `run` goes on until it is cancelled; `problem` says why it stands still, if it does."""
 
-    def __init__(self, feed: Feed[C], pool: Pool, bootstrap: str, topic: Topic) -> None:
+    def __init__(
+        self, feed: Feed[C], pool: Pool, bootstrap: str, topic: Topic, *, make_producer: MakeProducer = kafka.producer
+    ) -> None:
         self.problem: str | None = "has not compared the topic with the log yet"
         self._feed = feed
         self._pool = pool
         self._bootstrap = bootstrap
         self._topic = topic
+        self._make_producer = make_producer
         # Per partition: the sequence after the last that was acknowledged without a gap, by any session of this process.
         self._acknowledged: list[int] | None = None
         self._offsets: list[int] = []  # the offset after the last one known, per partition
@@ -97,13 +102,13 @@ class Relay(Generic[C]):
         log.warning("relay of %s stands still: %s", self._topic.name, problem)
 
     async def _session(self) -> None:
-        tails = await compare(self._bootstrap, self._topic, self._feed)
-        following = [tail.sequence for tail in tails]
+        tails = await tail.compare(self._bootstrap, self._topic, self._feed)
+        following = [each.sequence for each in tails]
         if self._acknowledged is not None:  # the lower of the two: what was acknowledged may be gone, what was not may be there
             following = [min(pair) for pair in zip(following, self._acknowledged, strict=True)]
-        self._acknowledged, self._offsets = list(following), [tail.offset for tail in tails]
+        self._acknowledged, self._offsets = list(following), [each.offset for each in tails]
         SESSIONS.labels(self._topic.name).inc()
-        producer = kafka.producer(self._bootstrap, f"cairn-relay-{self._topic.name}")
+        producer = self._make_producer(self._bootstrap, f"cairn-relay-{self._topic.name}")
         try:
             await producer.start()
             self.problem = None
@@ -152,7 +157,8 @@ class Relay(Generic[C]):
         """Take the answers that are there, and wait until no more than `most` chunks are under way."""
         while under_way and (len(under_way) > most or all(batch.answer.done() for batch in under_way[0])):
             for batch in under_way.popleft():
-                self._acknowledge(batch, await asyncio.wait_for(batch.answer, ANSWER_SECONDS))
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    self._acknowledge(batch, await batch.answer)
         if under_way and monotonic() - under_way[0][0].at > ANSWER_SECONDS:
             raise Transient(f"Kafka has not answered for {ANSWER_SECONDS} s")
 
