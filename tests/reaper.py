@@ -10,12 +10,12 @@ import shutil
 import sys
 from pathlib import Path
 
-from deploy.local.process import end_all, orphans
+from deploy.local.remains import sweep
 
 
 def main(home: Path) -> None:
     sys.stdin.buffer.read()
-    end_all(orphans(home))
+    sweep(home)
     shutil.rmtree(home, ignore_errors=True)
 
 

@@ -27,6 +27,7 @@ from deploy.local.postgres import Postgres, installed_binaries, wheel_binaries
 from deploy.local.process import Command, Process
 from deploy.local.provision import create_database, create_topics, migrations_of, with_database
 from deploy.local.resolver import Server, resolve_kafka, resolve_postgres
+from deploy.local.training import train
 from deploy.local.waiting import LOOPBACK, free_ports, says_ready
 from services.chassis.migrate import CHASSIS_MIGRATIONS, CHASSIS_TABLE, migrate, migrate_database
 
@@ -123,6 +124,7 @@ class Stack:
     @contextmanager
     def own_kafka(self, brokers: int = 1) -> Iterator[Kafka]:
         """A Kafka for one test: `kafka.broker(n)` is a process to kill, suspend, resume, start."""
+        train()
         folder = self.home / f"own-{next(self._numbers)}"
         kafka = Kafka(folder / "kafka", folder, brokers=brokers)
         with self._own(kafka, folder):

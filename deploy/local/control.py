@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from deploy.local.process import end_all, orphans
+from deploy.local.remains import sweep
 from deploy.local.resolver import External, resolve_kafka, resolve_postgres
 from deploy.local.state import Home, Plan, StackState
 from deploy.local.waiting import POLL_SECONDS, until
@@ -99,9 +99,8 @@ def stop(home: Home) -> bool:
     if pid:
         os.kill(pid, signal.SIGTERM)
         until(lambda: home.supervisor() != pid, DOWN_SECONDS, f"the stack does not go down; see {home.logs}")
-    left = orphans(home.folder)
-    end_all(left)
-    return bool(pid or left)
+    left = sweep(home.folder)
+    return pid is not None or left
 
 
 def erase(home: Home, say: Callable[[str], None]) -> None:

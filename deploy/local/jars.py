@@ -66,19 +66,29 @@ def _resolve() -> list[Path]:
         import jgo  # noqa: PLC0415 - slow, and absent where Docker takes its place
     except ImportError as error:
         raise Unavailable("no jgo to fetch Kafka's jars: `pip install jgo`") from error
-    with _one_at_a_time():
+    with one_at_a_time("jars"):
         try:
             return sorted(jgo.build(ENDPOINT).all_jars)
         except Exception as error:  # jgo raises what its HTTP client raises; all of it means the same to the caller
             raise Unavailable(f"Kafka {VERSION} could not be fetched ({error}); is there a network?") from error
 
 
+def aot_cache(class_path: list[Path]) -> Path:
+    """Where the ahead-of-time cache of exactly these jars and this Java is, if `training` has made it."""
+    identity = "\n".join([str(java_home()), LOCK.read_text(encoding="utf-8"), *map(str, class_path)])
+    return _cache_folder() / f"kafka-{VERSION}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}.aot"
+
+
+def _cache_folder() -> Path:
+    folder = Path.home() / ".cache" / "cairn"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def one_at_a_time(what: str) -> Iterator[None]:
     """Two first starts at once would write the same files."""
-    cache = Path.home() / ".cache" / "cairn"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "jars.lock").open("w") as lock:
+    with (_cache_folder() / f"{what}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

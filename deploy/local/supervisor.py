@@ -18,8 +18,8 @@ from typing import Any
 from contracts.topics import TOPICS
 from deploy.local import topology
 from deploy.local.keeping import Kept
-from deploy.local.process import end_all, orphans
 from deploy.local.provision import create_topics, prepare_databases
+from deploy.local.remains import sweep
 from deploy.local.resolver import Server, resolve_kafka, resolve_postgres
 from deploy.local.state import Home, Plan, StackState
 from deploy.local.topology import Service
@@ -67,7 +67,7 @@ class Supervisor:
         """Bring up, keep, take down. Returns when asked to stop (SIGTERM, SIGINT) or when a server cannot be started."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._ask_to_stop())
-        end_all(orphans(self.home.folder))
+        sweep(self.home.folder)
         try:
             self._bring_up()
             self._keep()
@@ -174,7 +174,7 @@ class Supervisor:
             each.part.stop()
         for server in self._servers:
             server.stop()
-        end_all(orphans(self.home.folder))
+        sweep(self.home.folder)
         for each in self._kept:
             each.row.state, each.row.pid = "stopped", None
         self._show(phase="failed" if self._state.phase == "failed" else "down", step="")

@@ -17,7 +17,9 @@ class Answers(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    print("listening, as", " ".join(sorted(name for name in os.environ if name.endswith("_DATABASE"))), flush=True)
+    told = sorted(name for name in os.environ if name.endswith("_DATABASE"))
+    sys.stdout.write(f"listening, told of {' '.join(told)}\n")
+    sys.stdout.flush()
     if "--crash" in sys.argv:
         sys.exit(3)
     HTTPServer((os.environ["CAIRN_HOST"], int(os.environ["CAIRN_PORT"])), Answers).serve_forever()
