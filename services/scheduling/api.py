@@ -76,4 +76,4 @@ def _pool(request: Request) -> Pool:
     return pool
 
 
-router.include_router(republish.routes(SCHEDULE_CHANGES.name, _pool))
+republications = republish.routes(SCHEDULE_CHANGES.name, _pool)

@@ -35,6 +35,7 @@ def create_api(settings: SchedulingSettings) -> FastAPI:
 
     app = web.create_app("Cairn scheduling", health=health, parts=parts)
     app.include_router(api.router)
+    app.include_router(api.republications)
     return app
 
 
