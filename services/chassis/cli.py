@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 import click
 
-from services.chassis.errors import Rejected, Unavailable
+from services.chassis.errors import Conflict, Rejected, Transient, Unavailable
 from services.chassis.settings import load_local_environment
 
 COMMANDS = "cairn.commands"
@@ -53,7 +53,7 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except (Rejected, Unavailable) as error:
+    except (Rejected, Unavailable, Transient, Conflict) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
     except click.exceptions.Exit as done:

@@ -16,10 +16,18 @@ from services.chassis.projection.commands import as_json, projection_commands, s
 from services.scheduling import answers, planning, queries
 from services.scheduling.handlers import view
 from services.scheduling.settings import SchedulingSettings
+from services.scheduling.week import monday_of
 
 T = TypeVar("T")
 
-week_option = click.option("--week", required=True, help="An ISO week such as 2026-W41, or a date in it.")
+
+def _a_week(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    if text is not None:
+        monday_of(text)  # refuses before anything is opened
+    return text
+
+
+week_option = click.option("--week", required=True, callback=_a_week, help="An ISO week such as 2026-W41, or a date in it.")
 
 
 @click.group()
@@ -56,7 +64,7 @@ def show_(school: str, week: str, json_: bool) -> None:
 
 @scheduling.command()
 @click.argument("student")
-@click.option("--week", help="An ISO week or a date in it; otherwise all plans in force.")
+@click.option("--week", callback=_a_week, help="An ISO week or a date in it; otherwise all plans in force.")
 @as_json
 def seats(student: str, week: str | None, json_: bool) -> None:
     """List the seats of STUDENT (a pseudonym), and the blocks without one."""
