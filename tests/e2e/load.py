@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import httpx
 
-from deploy.seed.district import District
 from deploy.seed.load import for_seconds, highschool_items
 from deploy.seed.publish import Report, batches, publish
-from tests.e2e.platform import Platform
+from tests.e2e.platform import SCHOOL, Platform
+from tests.until import until
 
 Receipts = dict[tuple[str, str], int]
 
@@ -36,12 +36,21 @@ class Witness(httpx.AsyncHTTPTransport):
         return response
 
 
+async def until_more(receipts: Receipts, before: int) -> None:
+    """Return once there are more receipts than `before`."""
+
+    async def more() -> bool:
+        return len(receipts) > before
+
+    await until(more, 60)
+
+
 @asynccontextmanager
-async def publishing(platform: Platform, school: District, rate: float, seconds: float) -> AsyncIterator[Receipts]:
+async def publishing(platform: Platform, *, rate: float, seconds: float) -> AsyncIterator[Receipts]:
     """Publish while the block runs, and to the end of `seconds`; the receipts grow meanwhile."""
     keys = json.loads((platform.home / "publishers.json").read_text(encoding="utf-8"))
     witness, report = Witness(), Report()
-    to_send = batches(for_seconds(highschool_items(str(uuid4()), school), rate, seconds), 20, rate)
+    to_send = batches(for_seconds(highschool_items(str(uuid4()), SCHOOL), rate, seconds), 20, rate)
     url = platform.settings["CAIRN_EVIDENCE_URL"]
     task = asyncio.create_task(publish(to_send, url=url, keys=keys, report=report, connections=8, transport=witness))
     try:

@@ -13,7 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from deploy.seed.district import one_school
+
 UP_SECONDS = 240
+STUDENTS, DAYS = 60, 10
+# What the platform is seeded with, and what its load goes on publishing about.
+SCHOOL = one_school(students=STUDENTS, days=DAYS)
 CAIRN = str(Path(sys.executable).with_name("cairn"))
 
 
@@ -79,3 +86,11 @@ def a_platform(*options: str) -> Iterator[Platform]:
         yield platform
     finally:
         platform.cairn("reset", "--yes")
+
+
+@pytest.fixture(scope="session")
+def platform() -> Iterator[Platform]:
+    """A platform with the small school in it, shared by the journeys of a run: each leaves it whole, and none empty."""
+    with a_platform() as platform:
+        platform.cairn("seed", "highschool", "--students", str(STUDENTS), "--days", str(DAYS))
+        yield platform

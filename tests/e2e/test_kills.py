@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
 
 import pytest
 
-from deploy.seed.district import one_school
 from tests.e2e.invariants import assert_log_is_sound, assert_mastery_is_sound
-from tests.e2e.load import Receipts, publishing
-from tests.e2e.platform import Platform, a_platform
+from tests.e2e.load import publishing, until_more
+from tests.e2e.platform import Platform
 from tests.until import until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
-SCHOOL = one_school(students=60, days=10)
 VICTIMS = ("evidence-serve", "evidence-work", "mastery-work", "kafka", "postgres")
-
-
-@pytest.fixture(scope="module")
-def platform() -> Iterator[Platform]:
-    with a_platform() as platform:
-        platform.cairn("seed", "highschool", "--students", "60", "--days", "10")
-        yield platform
 
 
 async def ready_again(platform: Platform, name: str) -> None:
@@ -35,17 +25,10 @@ async def ready_again(platform: Platform, name: str) -> None:
     await until(ready, 90)
 
 
-async def until_more(receipts: Receipts, before: int) -> None:
-    async def more() -> bool:
-        return len(receipts) > before
-
-    await until(more, 60)
-
-
 async def test_each_process_in_turn(platform: Platform) -> None:
     names = [name for name in platform.parts() if name in VICTIMS]
     assert set(names) == set(VICTIMS)
-    async with publishing(platform, SCHOOL, rate=200, seconds=40) as receipts:
+    async with publishing(platform, rate=200, seconds=40) as receipts:
         for name in names:
             before = len(receipts)
             platform.kill(name)
@@ -66,7 +49,7 @@ async def test_five_hundred_random_moments(platform: Platform) -> None:
 
 async def _kill_at_random(platform: Platform, *, moments: int, seed: int, seconds: float) -> None:
     chance = random.Random(seed)
-    async with publishing(platform, SCHOOL, rate=200, seconds=seconds) as receipts:
+    async with publishing(platform, rate=200, seconds=seconds) as receipts:
         for _ in range(moments):
             await asyncio.sleep(chance.random() * seconds / moments)  # the moment is the test
             name = chance.choice(VICTIMS)

@@ -1,0 +1,73 @@
+"""A policy adopted while evidence streams in: everybody moves, each move is told once, a death in the middle changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx
+import pytest
+
+from contracts.codec import decode
+from contracts.events import MasteryChanged
+from deploy.seed import curriculum
+from services.chassis import postgres
+from services.chassis.postgres import Pool
+from tests.e2e.invariants import assert_log_is_sound, assert_mastery_is_sound
+from tests.e2e.load import publishing, until_more
+from tests.e2e.platform import Platform
+from tests.e2e.test_kills import ready_again
+from tests.until import until
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+
+
+async def adopt(platform: Platform, version: int, method: dict[str, object]) -> int:
+    """Publish a next version of the school's main policy, in force at once; its position."""
+    key = json.loads((platform.home / "publishers.json").read_text(encoding="utf-8"))[curriculum.PUBLISHER]
+    document = curriculum.read("highschool")
+    (policy,) = (each for each in document["policies"] if each["policy"] == "hs49")
+    *_, submission = curriculum.submissions({**document, "policies": [{**policy, "version": version, "method": method}]})
+    async with httpx.AsyncClient(base_url=platform.settings["CAIRN_EVIDENCE_URL"], timeout=30) as client:
+        answer = await client.post("/v1/evidence", json=submission, headers={"Authorization": f"Bearer {key}"})
+    assert answer.status_code == 201, answer.text
+    return int(answer.json()["receipt"]["position"])
+
+
+async def moves_of(pool: Pool, version: int) -> list[tuple[str, str]]:
+    """Every (student, competency) that was told to stand under this version of the policy, as often as it was told first."""
+    seen: dict[tuple[str, str], int | None] = {}
+    told = []
+    for row in await pool.fetch("SELECT record FROM outbox WHERE type = $1 ORDER BY partition, sequence", MasteryChanged.TYPE):
+        event = decode(row["record"])
+        assert isinstance(event.data, MasteryChanged)
+        for move in event.data.moves:
+            key = (str(event.subject), move.competency)
+            if move.policy == "hs49" and move.policy_version == version and seen.get(key) != version:
+                told.append(key)
+            seen[key] = move.policy_version
+    return told
+
+
+@pytest.mark.parametrize(("version", "method", "die"), [(2, {"name": "average"}, False), (3, {"name": "highest"}, True)])
+async def test_everybody_moves_once_and_a_death_in_the_middle_changes_nothing(
+    platform: Platform, version: int, method: dict[str, object], die: bool
+) -> None:
+    async with await postgres.create_pool(platform.settings["CAIRN_MASTERY_DATABASE"], application="test", size=2) as pool:
+        async with publishing(platform, rate=150, seconds=15) as receipts:
+            await until_more(receipts, 300)
+            position = await adopt(platform, version, method)
+            if die:
+                await asyncio.to_thread(platform.kill, "mastery-work")
+
+            async def swept() -> bool:
+                query = "SELECT count(*) FROM outbox WHERE type = $1 AND position($2::bytea IN record) > 0"
+                return bool(await pool.fetchval(query, MasteryChanged.TYPE, f'"cause":"{position}"'.encode()))
+
+            await until(swept, 60)
+        if die:
+            await ready_again(platform, "mastery-work")
+        await assert_log_is_sound(platform, receipts)
+        await assert_mastery_is_sound(platform)
+        told = await moves_of(pool, version)
+    assert len(told) == len(set(told)) > 0
