@@ -81,13 +81,13 @@ class NextStep:
 
 @dataclass(frozen=True, slots=True)
 class SeatRow:
-    """A student's seat in a flex block."""
+    """A student's seat in a flex block. `section`: the code of its class."""
 
     date: dt.date
     period: str
     starts: str | None
     ends: str | None
-    class_: str
+    section: str
     framework: str
     competency: str
     label: str

@@ -23,9 +23,9 @@ class SectionNeed:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section of a flex block: who teaches it (pseudonyms), what for, how full."""
+    """A section of a flex block: the code of its class, who teaches it (pseudonyms), what for, how full."""
 
-    class_: str
+    section: str
     teachers: tuple[str, ...]
     capacity: int | None
     needs: tuple[SectionNeed, ...]
@@ -123,7 +123,7 @@ def blocks_of(
 
 def _section(class_: str, registered: ClassRegistered | None, needs: Iterable[SectionNeed]) -> Section:
     return Section(
-        class_=class_,
+        section=class_,
         teachers=registered.teachers if registered else (),
         capacity=registered.capacity if registered else None,
         needs=tuple(sorted(needs, key=lambda need: (-need.students, need.framework, need.competency))),

@@ -17,6 +17,8 @@ router = APIRouter(include_in_schema=False)
 PageNumber = Annotated[int, Query(alias="page", ge=1, le=100_000, description="page of the list, from 1")]
 Search = Annotated[str, Query(max_length=100, description="part of a school's name or code")]
 Framework = Annotated[str | None, Query(max_length=64, description="code of a framework; empty: every school, without levels")]
+StudentPath = Annotated[Pseudonym, Path(alias="student", description="the student's pseudonym")]
+SchoolSlug = Annotated[str, Path(alias="school", max_length=64, description="the school's code; a slash in it is written as `~`")]
 Slug = Annotated[str, Path(max_length=64, description="a code; a slash in it is written as `~`")]
 Week = Annotated[dt.date | None, Query(description="a date in the week, YYYY-MM-DD")]
 
@@ -35,16 +37,16 @@ async def district_page(request: Request, framework: Framework = None, q: Search
     return page("district.html", model, request=request, as_known=at.as_known, zone=at.zone, names={})
 
 
-@router.get("/schools/{school_}")
-async def school_page(request: Request, school_: Slug) -> Response:
+@router.get("/schools/{school}")
+async def school_page(request: Request, school_: SchoolSlug) -> Response:
     """A school."""
     async with desk_of(request).snapshot() as at:
         model = await school.read(at, code_of(school_))
     return page("school.html", model, request=request, as_known=at.as_known, zone=at.zone, names={})
 
 
-@router.get("/schools/{school_}/students")
-async def roll_page(request: Request, school_: Slug, page_: PageNumber = 1) -> Response:
+@router.get("/schools/{school}/students")
+async def roll_page(request: Request, school_: SchoolSlug, page_: PageNumber = 1) -> Response:
     """A school's roll. Its order is by name, so the names of everybody on it are asked for."""
     desk = desk_of(request)
     async with desk.snapshot() as at:
@@ -54,8 +56,8 @@ async def roll_page(request: Request, school_: Slug, page_: PageNumber = 1) -> R
     return page("roll.html", model, request=request, as_known=at.as_known, zone=at.zone, names=names)
 
 
-@router.get("/schools/{school_}/week")
-async def week_page(request: Request, school_: Slug, week: Week = None) -> Response:
+@router.get("/schools/{school}/week")
+async def week_page(request: Request, school_: SchoolSlug, week: Week = None) -> Response:
     """A school's flex week."""
     desk = desk_of(request)
     async with desk.snapshot() as at:
@@ -65,8 +67,8 @@ async def week_page(request: Request, school_: Slug, week: Week = None) -> Respo
     return page("week.html", model, request=request, as_known=at.as_known, zone=at.zone, names=names)
 
 
-@router.get("/students/{student_}")
-async def student_page(request: Request, student_: Pseudonym, week: Week = None) -> Response:
+@router.get("/students/{student}")
+async def student_page(request: Request, student_: StudentPath, week: Week = None) -> Response:
     """A student."""
     desk = desk_of(request)
     async with desk.snapshot() as at:
@@ -75,8 +77,8 @@ async def student_page(request: Request, student_: Pseudonym, week: Week = None)
     return page("student.html", model, request=request, as_known=at.as_known, zone=at.zone, names=names)
 
 
-@router.get("/students/{student_}/competencies/{framework}/{competency}")
-async def level_page(request: Request, student_: Pseudonym, framework: Slug, competency: Slug) -> Response:
+@router.get("/students/{student}/competencies/{framework}/{competency}")
+async def level_page(request: Request, student_: StudentPath, framework: Slug, competency: Slug) -> Response:
     """What a level of a student rests on."""
     desk = desk_of(request)
     async with desk.snapshot() as at:

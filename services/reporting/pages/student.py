@@ -109,7 +109,7 @@ def _seat(block: Block, seat: Seat, bell: Period | None, label: str) -> SeatRow:
         period=period,
         starts=bell.starts if bell else None,
         ends=bell.ends if bell else None,
-        class_=seat.class_,
+        section=seat.class_,
         framework=seat.framework,
         competency=seat.competency,
         label=label,

@@ -165,7 +165,7 @@ async def test_a_student_has_levels_on_axes_next_steps_and_this_weeks_seats(serv
     assert list(rows) == list(CODES)
     assert {code: row["level"] for code, row in rows.items() if row["cause"] is not None} == served.town.levels[STUDENT]
     assert all(rows[step["competency"]]["level"] != 4 for step in told["next_steps"])
-    assert [(seat["class_"], seat["starts"]) for seat in told["seats"]] == [("FLEX-2", "10:15")]
+    assert [(seat["section"], seat["starts"]) for seat in told["seats"]] == [("FLEX-2", "10:15")]
     assert told["week"] == WEEK.isoformat()
 
 
@@ -227,10 +227,10 @@ async def test_the_openapi_document_has_every_json_page(browser: httpx.AsyncClie
     paths = (await browser.get("/openapi.json", headers={"accept": "application/json"})).json()["paths"]
     assert {path for path in paths if path.endswith(".json")} == {
         "/district.json",
-        "/schools/{school_}.json",
-        "/schools/{school_}/students.json",
-        "/schools/{school_}/week.json",
-        "/students/{student_}.json",
-        "/students/{student_}/competencies/{framework}/{competency}.json",
+        "/schools/{school}.json",
+        "/schools/{school}/students.json",
+        "/schools/{school}/week.json",
+        "/students/{student}.json",
+        "/students/{student}/competencies/{framework}/{competency}.json",
         "/operations.json",
     }

@@ -111,7 +111,7 @@ class Town:
             framework="hs",
             competency=competency,
             level=level,
-            value_thousandths=value,
+            value_thousandths=value if level else None,
             previous_level=held.get(competency),
             pieces=1,
             policy="district",
@@ -235,4 +235,6 @@ def a_scale() -> ScalePublished:
 
 
 def a_policy() -> PolicyPublished:
-    return PolicyPublished(policy="district", version=1, framework="hs", method=Method(name="latest"), order="occurred", scale="d4")
+    return PolicyPublished(
+        policy="district", version=1, framework="hs", method=Method(name="latest"), order="occurred", scale="d4", decimals=3
+    )
