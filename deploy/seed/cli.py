@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import click
 
+from deploy.seed import demo as demo_
 from deploy.seed import load as load_
 from deploy.seed.district import ONE_SCHOOL_DAYS, ONE_SCHOOL_SIZE, district, one_school
 from deploy.seed.publish import MOST_EVENTS, Report, batches, publish
@@ -54,6 +55,14 @@ def district_(students: int, days: int, number: int, connections: int, as_json: 
     """A district of such schools, about 550 students each, the same for the same seed number."""
     made = district(students, days, number)
     _print(seed_district(made.id, made, connections), as_json)
+
+
+@seed.command()
+@_connections
+def demo(connections: int) -> None:
+    """STAR and the high school; then where to look, and one student's levels with what they rest on."""
+    for line in demo_.demo(connections):
+        click.echo(line)
 
 
 @click.command()

@@ -93,14 +93,18 @@ async def publish(
     `progress` is told how many events were answered, `transport` replaces the network (for tests). Raises `Unavailable` when
     the gateway stays away, or refuses a request as a whole.
     """
-    queue, began = asyncio.Queue[Batch | None](maxsize=connections), time.monotonic()
+    queue = asyncio.Queue[Batch | None](maxsize=connections)
     limits = httpx.Limits(max_connections=connections)
+    made = await _next(to_send)  # before the clock starts: making the first batches may take seconds
+    began = time.monotonic()
     try:
         client = httpx.AsyncClient(base_url=url, limits=limits, timeout=_ANSWER, transport=transport)
         async with client, asyncio.TaskGroup() as tasks:
             for _ in range(connections):
                 tasks.create_task(_sender(client, queue, keys, report, began, progress))
-            await _feed(to_send, queue, began)
+            while made:
+                await _feed(made, queue, began)
+                made = await _next(to_send)
             for _ in range(connections):
                 await queue.put(None)
     except ExceptionGroup as group:
@@ -109,11 +113,14 @@ async def publish(
         report.seconds = time.monotonic() - began
 
 
-async def _feed(to_send: Iterator[Batch], queue: asyncio.Queue[Batch | None], began: float) -> None:
-    while made := await asyncio.to_thread(lambda: list(islice(to_send, _AHEAD))):
-        for batch in made:
-            await asyncio.sleep(max(0.0, batch.due - (time.monotonic() - began)))
-            await queue.put(batch)
+async def _next(to_send: Iterator[Batch]) -> list[Batch]:
+    return await asyncio.to_thread(lambda: list(islice(to_send, _AHEAD)))
+
+
+async def _feed(made: list[Batch], queue: asyncio.Queue[Batch | None], began: float) -> None:
+    for batch in made:
+        await asyncio.sleep(max(0.0, batch.due - (time.monotonic() - began)))
+        await queue.put(batch)
 
 
 async def _sender(

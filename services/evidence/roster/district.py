@@ -167,10 +167,12 @@ def _grades_of_schools(district: District) -> None:
 
 
 def _calendars(district: District, folder: RosterFolder) -> None:
-    """Each school's terms, with its bells and closed days where the folder states them."""
+    """Each school's terms, and the years that its classes may be in, with bells and closed days where the folder states them."""
     kinds = {session.kind for session in district.sessions.values()}
     kind = "term" if "term" in kinds else "schoolYear"
-    terms = sorted((session for session in district.sessions.values() if session.kind == kind), key=lambda each: each.starts)
+    named = {class_.term for class_ in district.classes.values()}  # a class whose term no calendar knows could never meet
+    kept = (session for session in district.sessions.values() if session.kind == kind or session.code in named)
+    terms = sorted(kept, key=lambda each: (each.starts, each.ends))
     told = _told_calendars(folder)
     for school in district.schools:
         parts = told.get(school, {})
