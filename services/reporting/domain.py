@@ -21,6 +21,11 @@ from contracts.events import (
     StudentWithdrawn,
 )
 from contracts.events.mastery import Move
+from contracts.topics import EVIDENCE_LOG, MASTERY_CHANGES, SCHEDULE_CHANGES
+
+# The view's name, and what it is folded from.
+VIEW = "reporting"
+INPUTS = (EVIDENCE_LOG, MASTERY_CHANGES, SCHEDULE_CHANGES)
 
 # In a count's key: all schools, all competencies, all grades. No code is empty, so it collides with none.
 ALL = ""

@@ -14,7 +14,7 @@ from contracts.events import (
     SeatAssigned,
     SeatReleased,
 )
-from contracts.topics import EVIDENCE_LOG, MASTERY_CHANGES, SCHEDULE_CHANGES, Topic
+from contracts.topics import Topic
 from services.chassis.errors import Poison
 from services.chassis.postgres import Connection
 from services.chassis.projection.digest import Digest, term
@@ -31,9 +31,9 @@ FOLD_VERSION = 1
 class Reports:
     """Satisfies the engine's `View[Student]`."""
 
-    name = "reporting"
+    name = domain.VIEW
     fold_version = FOLD_VERSION
-    inputs: tuple[Topic, ...] = (EVIDENCE_LOG, MASTERY_CHANGES, SCHEDULE_CHANGES)
+    inputs: tuple[Topic, ...] = domain.INPUTS
     output: Topic | None = None
     tables = (Path(__file__).parent / "generation.sql").read_text(encoding="utf-8")
 

@@ -13,6 +13,7 @@ from services.chassis.errors import Transient, Unavailable
 from services.chassis.postgres import Connection, Pool, passing
 from services.chassis.projection.cursor import Cursor
 from services.chassis.projection.serving import reading
+from services.reporting.domain import VIEW
 from services.reporting.figures import AsKnown
 from services.reporting.ladders import Policies
 from services.reporting.peers import Peers
@@ -56,7 +57,7 @@ class Desk:
     async def snapshot(self) -> AsyncIterator[Snapshot]:
         """One REPEATABLE READ transaction on the serving generation. `Transient` when the database is away."""
         with passing():
-            async with reading(self.pool, "reporting") as (connection, standing):
+            async with reading(self.pool, VIEW) as (connection, standing):
                 as_known = AsKnown(standing.position, standing.time, standing.generation)
                 zone = ZoneInfo(await published.timezone(connection))
                 yield Snapshot(connection, as_known, standing.cursors, zone)

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from contracts.topics import EVIDENCE_LOG, TOPICS, Topic
 from services.chassis.projection import parking
 from services.chassis.projection.cursor import Cursor
+from services.reporting.domain import INPUTS, VIEW
 from services.reporting.figures import AsKnown
-from services.reporting.handlers import Reports
 from services.reporting.pages.answers import read_answer
 from services.reporting.pages.desk import Snapshot
 from services.reporting.peers import Peers
@@ -51,8 +51,8 @@ async def standing(snapshot: Snapshot) -> StandingAnswer:
     """This view's own standing."""
     parked = await parking.every(snapshot.connection)
     return StandingAnswer(
-        view=Reports.name,
-        inputs=tuple(topic.name for topic in Reports.inputs),
+        view=VIEW,
+        inputs=tuple(topic.name for topic in INPUTS),
         partitions=tuple(_partition(cursor) for cursor in snapshot.cursors),
         parked=len(parked),
         as_known=snapshot.as_known,
