@@ -6,10 +6,12 @@ import urllib.request
 from collections.abc import Callable
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from contracts.topics import EVIDENCE_LOG
 from deploy.local.state import PartState, StackState
 
 COLOURS = {"ready": "green", "starting": "yellow", "not ready": "yellow", "backing off": "red"}
@@ -21,7 +23,7 @@ def table(state: StackState, positions: dict[str, int] | None = None) -> Table:
     shown = Table("service", "pid", "address", "state", "position", title=title, title_justify="left", box=None, pad_edge=False)
     for part in state.parts:
         colour = COLOURS.get(part.state, "default")
-        status = f"[{colour}]{part.state}[/]" + (f", started again {part.restarts} times" if part.restarts else "")
+        status = f"[{colour}]{part.state}[/]" + (f" ({part.restarts} restarts)" if part.restarts else "")
         position = (positions or {}).get(part.name)
         shown.add_row(part.name, str(part.pid or ""), part.address, status, "" if position is None else f"{position:,}")
     return shown
@@ -37,7 +39,12 @@ def position(part: PartState) -> int | None:
     except OSError:  # it is ending or stuck, which its state says
         return None
     samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
-    return max((int(each.value) for each in samples if each.name.endswith("_position")), default=None)
+    return max((int(each.value) for each in samples if _is_log_position(each)), default=None)
+
+
+def _is_log_position(sample: Sample) -> bool:
+    """Whether it counts in the evidence log; a view of several topics has a position in each."""
+    return sample.name.endswith("_position") and sample.labels.get("topic", EVIDENCE_LOG.name) == EVIDENCE_LOG.name
 
 
 class Progress:

@@ -6,7 +6,10 @@ import os
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-METRICS = b"# TYPE cairn_log_position gauge\ncairn_log_position 41\n"
+METRICS = b"""# TYPE cairn_projection_position gauge
+cairn_projection_position{partition="0",topic="evidence.log"} 41
+cairn_projection_position{partition="0",topic="mastery.changes"} 99
+"""
 
 
 class Answers(BaseHTTPRequestHandler):

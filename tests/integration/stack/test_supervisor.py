@@ -22,6 +22,7 @@ from deploy.local.provision import execute
 from deploy.local.state import Home, PartState, StackState
 from deploy.local.waiting import LOOPBACK, says_ready, until
 from services.chassis.errors import Unavailable
+from tests.stack import Stack
 
 pytestmark = pytest.mark.stack
 
@@ -40,9 +41,15 @@ def home() -> Iterator[Home]:
         control.stop(home)
 
 
-def up(home: Home) -> StackState:
+@pytest.fixture
+def named(stack: Stack) -> dict[str, str]:
+    """Backends that run already: the shared servers. The stack then has its two services to start, and nothing else."""
+    return {"kafka": stack.kafka(), "postgres": stack.postgres()}
+
+
+def up(home: Home, backends: dict[str, str] | None = None) -> StackState:
     """Bring it up, and return its state then."""
-    control.start(home, control.choose(home, brokers=None, partitions=None, backends={}), SMALL)
+    control.start(home, control.choose(home, brokers=None, partitions=None, backends=backends or {}), SMALL)
     return list(control.follow(home, SECONDS))[-1]
 
 
@@ -117,8 +124,8 @@ def test_down_after_a_killed_supervisor_leaves_nothing(home: Home) -> None:
     assert not orphans(home.folder)
 
 
-def test_a_port_that_was_taken_meanwhile_is_replaced_and_told(home: Home) -> None:
-    address = part(up(home), "evidence-serve").address
+def test_a_port_that_was_taken_meanwhile_is_replaced_and_told(home: Home, named: dict[str, str]) -> None:
+    address = part(up(home, named), "evidence-serve").address
     control.stop(home)
     port = int(address.rpartition(":")[2])
     with socket.socket() as taken:
@@ -133,20 +140,20 @@ def test_a_port_that_was_taken_meanwhile_is_replaced_and_told(home: Home) -> Non
         assert home.settings()["CAIRN_EVIDENCE_URL"] == other
 
 
-def test_a_service_that_keeps_ending_is_told_with_its_log(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crashing_service_is_told_with_its_log(home: Home, named: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMALL_STACK_CRASHES", "yes")
     with pytest.raises(Unavailable, match=r"mastery-work ended with exit code 3.*mastery-work\.log"):
-        up(home)
+        up(home, named)
     assert part(home.state(), "evidence-serve").state == "ready"
 
 
-def test_a_service_is_told_of_its_own_database_only(home: Home) -> None:
-    up(home)
+def test_a_service_is_told_of_its_own_database_only(home: Home, named: dict[str, str]) -> None:
+    up(home, named)
     assert "told of CAIRN_MASTERY_DATABASE\n" in (home.logs / "mastery-work.log").read_text()
 
 
-def test_a_stack_keeps_the_brokers_and_partitions_that_its_data_has(home: Home) -> None:
-    up(home)
+def test_a_stack_keeps_the_brokers_and_partitions_that_its_data_has(home: Home, named: dict[str, str]) -> None:
+    up(home, named)
     with pytest.raises(Unavailable, match=r"1 brokers.*cairn reset"):
         control.choose(home, brokers=3, partitions=None, backends={})
     with pytest.raises(Unavailable, match=r"8 partitions.*cairn reset"):
@@ -155,8 +162,8 @@ def test_a_stack_keeps_the_brokers_and_partitions_that_its_data_has(home: Home) 
         control.choose(home, brokers=None, partitions=None, backends={"kafka": "docker"})
 
 
-def test_the_commands_tell_what_runs_show_logs_and_delete_everything_when_asked(home: Home) -> None:
-    up(home)
+def test_the_commands_tell_what_runs_show_logs_and_delete_everything_when_asked(home: Home, named: dict[str, str]) -> None:
+    up(home, named)
     told = json.loads(cairn(home, "status", "--json").stdout)
     assert told["phase"] == "running"
     assert {each["name"]: each["position"] for each in told["parts"]}["mastery-work"] == 41
@@ -166,7 +173,9 @@ def test_the_commands_tell_what_runs_show_logs_and_delete_everything_when_asked(
     assert cairn(home, "reset").returncode != 0  # nobody answered the question
     assert home.state().phase == "running"
 
-    assert cairn(home, "reset", "--yes").returncode == 0
+    done = cairn(home, "reset", "--yes")
+    assert done.returncode == 0
+    assert f"Kafka that runs already at {named['kafka']} stays there" in done.stdout
     assert not home.folder.exists()
     assert not orphans(home.folder)
     assert cairn(home, "down").stdout == "Nothing was running.\n"
