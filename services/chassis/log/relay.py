@@ -81,6 +81,11 @@ class Relay(Generic[C]):
         self._acknowledged: list[int] | None = None
         self._offsets: list[int] = []  # the offset after the last one known, per partition
 
+    @property
+    def acknowledged(self) -> tuple[int, ...]:
+        """Per partition, the sequence after the last that Kafka has acknowledged. Empty before the first comparison."""
+        return tuple(self._acknowledged or ())
+
     async def ready(self) -> str | None:
         """For `/readyz`: None while the relay does its work."""
         return self.problem
@@ -94,7 +99,8 @@ class Relay(Generic[C]):
                 self._stand_still(str(refusal))
                 await asyncio.sleep(REFUSED_SECONDS)
             except (Transient, KafkaError, OSError, TimeoutError) as fault:
-                self._stand_still(f"{type(fault).__name__}: begins again from the topic's tail")
+                reason = str(fault) if isinstance(fault, Transient) else type(fault).__name__
+                self._stand_still(f"{reason}; it begins again from the topic's tail")
                 await asyncio.sleep(RETRY_SECONDS)
 
     def _stand_still(self, problem: str) -> None:
@@ -158,15 +164,23 @@ class Relay(Generic[C]):
         while under_way and (len(under_way) > most or all(batch.answer.done() for batch in under_way[0])):
             for batch in under_way.popleft():
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    self._acknowledge(batch, await batch.answer)
+                    answer = await batch.answer
+                await self._acknowledge(batch, answer)
         if under_way and monotonic() - under_way[0][0].at > ANSWER_SECONDS:
             raise Transient(f"Kafka has not answered for {ANSWER_SECONDS} s")
 
-    def _acknowledge(self, batch: Sent, answer: Any) -> None:
-        """An offset that is not above the last acknowledged one means that the topic was truncated meanwhile."""
+    async def _acknowledge(self, batch: Sent, answer: Any) -> None:
+        """An offset that is not above the last acknowledged one means that the topic was cut short meanwhile.
+
+        This batch then stands behind the gap and hides it from whoever looks at the tail: what came before it tells.
+        """
         assert self._acknowledged is not None
+        if answer.offset < 0:
+            raise Transient("Kafka has a batch already and cannot say where")
         if answer.offset < self._offsets[batch.partition]:
-            raise Transient(f"{self._topic.name}, partition {batch.partition}, was truncated")
+            there = await tail.sequence_before(self._bootstrap, self._topic.name, batch.partition, answer.offset)
+            self._acknowledged[batch.partition] = min(there, self._acknowledged[batch.partition])
+            raise Transient(f"partition {batch.partition} was cut short")
         self._offsets[batch.partition] = answer.offset + batch.records
         self._acknowledged[batch.partition] = batch.following
         SENT.labels(self._topic.name).inc(batch.records)

@@ -7,7 +7,8 @@ from a backup. Whoever went on would give the same positions to other events, so
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer
@@ -68,27 +69,42 @@ def _mark(tail: Record) -> Mark:
 
 async def read_tails(bootstrap: str, topic: str, partitions: int) -> list[Record]:
     """The last record of each partition that has one."""
+    async with _reader(bootstrap, topic) as client:
+        all_ = [TopicPartition(topic, number) for number in range(partitions)]
+        begins, ends = await client.beginning_offsets(all_), await client.end_offsets(all_)
+        return await _read_at(client, {each: ends[each] - 1 for each in all_ if ends[each] > begins[each]})
+
+
+async def sequence_before(bootstrap: str, topic: str, partition: int, offset: int) -> int:
+    """The sequence that should follow the record before `offset`: where a partition that was cut short really ends."""
+    if offset == 0:
+        return 0
+    async with _reader(bootstrap, topic) as client:
+        [record] = await _read_at(client, {TopicPartition(topic, partition): offset - 1})
+    return _mark(record).sequence + 1
+
+
+@asynccontextmanager
+async def _reader(bootstrap: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
     client = kafka.consumer(bootstrap, "cairn-tail")
     try:
         async with asyncio.timeout(TAIL_SECONDS):
             await client.start()
-            return await _read_tails(client, [TopicPartition(topic, number) for number in range(partitions)])
+            yield client
     except (KafkaError, OSError, TimeoutError) as error:
-        raise Transient(f"Kafka: the tail of {topic} could not be read ({type(error).__name__})") from error
+        raise Transient(f"Kafka: the end of {topic} could not be read ({type(error).__name__})") from error
     finally:
         await client.stop()
 
 
-async def _read_tails(client: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> list[Record]:
-    begins = await client.beginning_offsets(partitions)
-    ends = await client.end_offsets(partitions)
-    wanted = {each for each in partitions if ends[each] > begins[each]}
-    client.assign(list(wanted))
-    for each in wanted:
-        client.seek(each, ends[each] - 1)
-    tails: dict[TopicPartition, Record] = {}
-    while tails.keys() != wanted:
+async def _read_at(client: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]) -> list[Record]:
+    """The record at one offset of each partition."""
+    client.assign(list(offsets))
+    for each, offset in offsets.items():
+        client.seek(each, offset)
+    found: dict[TopicPartition, Record] = {}
+    while found.keys() != offsets.keys():
         for each, records in (await client.getmany(timeout_ms=1000)).items():
-            tails[each] = read_record(records[-1])
+            found.setdefault(each, read_record(records[0]))
             client.pause(each)
-    return list(tails.values())
+    return list(found.values())

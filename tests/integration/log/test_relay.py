@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import random
-import subprocess
-import sys
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaTimeoutError
-from confluent_kafka.admin import AdminClient
 
-from contracts.topics import EVIDENCE_LOG, Topic
-from deploy.local.provision import create_topics
+from contracts.topics import Topic
 from services.chassis import kafka
 from services.chassis.errors import Unavailable
-from services.chassis.log import relay as relay_module
 from services.chassis.log import tail
 from services.chassis.log.feed import Log
 from services.chassis.log.relay import Relay
@@ -27,27 +17,12 @@ from services.chassis.log.tail import Following
 from services.evidence.ledger import Ledger
 from services.evidence.relay import Timer, relay
 from services.evidence.store.feed import LedgerFeed
-from tests.integration.log.ledgers import Opened, a_draft, an_open_ledger, receipts, the_ledger_holds
-from tests.integration.log.topics import first_occurrences, ledger_by_partition, read_topic, running, the_topic_has, until
+from tests.integration.log.ledgers import Opened, a_draft, an_open_ledger, receipts
+from tests.integration.log.relays import PARTITIONS, a_relay, fill, the_topic_is_the_ledger, topic_length
+from tests.integration.log.topics import first_occurrences, ledger_by_partition, read_topic, running, until
 from tests.stack import Stack
 
 pytestmark = pytest.mark.stack
-PARTITIONS = 4
-
-
-async def fill(it: Opened, first: int, count: int, size: int = 50) -> None:
-    """Append `count` events in batches, one in twenty of them for every partition."""
-    for start in range(first, first + count, size):
-        await it.append(*(a_draft(f"e-{n}", student=None if n % 20 == 0 else n % 29) for n in range(start, start + size)))
-
-
-async def the_topic_is_the_ledger(it: Opened) -> None:
-    await the_ledger_holds(it.pool)
-    await the_topic_has(it.bootstrap, it.topic.name, await ledger_by_partition(it.pool, PARTITIONS))
-
-
-def a_relay(it: Opened, **options: Any) -> Relay[int]:
-    return Relay(LedgerFeed(it.pool, PARTITIONS), it.pool, it.bootstrap, it.topic, **options)
 
 
 async def test_a_record_carries_its_bytes_key_time_and_text_headers(stack: Stack) -> None:
@@ -74,128 +49,12 @@ async def test_what_is_appended_while_the_relay_runs_follows_at_once(stack: Stac
         assert all(len(each) == len(first_occurrences(each)) for each in await read_topic(it.bootstrap, it.topic.name, PARTITIONS))
 
 
-async def test_a_relay_that_is_killed_at_any_moment_leaves_no_gap_and_no_other_order(stack: Stack) -> None:
-    async with an_open_ledger(stack) as it:
-        chance = random.Random(11)
-        command = [sys.executable, "-m", "tests.integration.log.relaying", it.dsn, it.bootstrap, it.topic.name, str(PARTITIONS)]
-        for round_ in range(5):
-            await fill(it, 2000 * round_, 2000, size=100)
-            enough = chance.randint(1, 1500) + await _length(it)
-            process = subprocess.Popen(command)  # noqa: ASYNC220 - starting one is quick
-            try:
-                await until(_reaches(it, enough), "the relay in its own process relays")
-            finally:
-                process.kill()
-                process.wait()
-        async with running(a_relay(it)):
-            await the_topic_is_the_ledger(it)
-
-
-async def _length(it: Opened) -> int:
-    return sum(len(records) for records in await read_topic(it.bootstrap, it.topic.name, PARTITIONS))
-
-
-def _reaches(it: Opened, length: int) -> Callable[[], Any]:
-    async def reaches() -> bool:
-        return await _length(it) >= length
-
-    return reaches
-
-
-class Unlucky(AIOKafkaProducer):  # type: ignore[misc]
-    """A producer whose sends fail by chance: before the broker has them, or after, when only the answer is lost."""
-
-    chance = random.Random(5)
-    failures = 0
-
-    async def send_batch(self, batch: Any, topic: str, *, partition: int) -> Any:
-        fate = self.chance.random()
-        if fate < 0.04:
-            Unlucky.failures += 1
-            raise KafkaTimeoutError
-        answer = await super().send_batch(batch, topic, partition=partition)
-        if fate < 0.08:
-            Unlucky.failures += 1
-            await answer
-            lost: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            lost.set_exception(KafkaTimeoutError())
-            return lost
-        return answer
-
-    @classmethod
-    def make(cls, bootstrap: str, client_id: str) -> Unlucky:
-        return cls(bootstrap_servers=bootstrap, client_id=client_id, acks="all", enable_idempotence=True, compression_type="lz4")
-
-
-class Forgetful(Relay[int]):
-    """Control: after a failed send it goes on from what it handed over, as if that had arrived."""
-
-    handed_over: list[int] | None = None
-
-    async def _relay(self, producer: AIOKafkaProducer, following: list[int]) -> None:
-        following = self.handed_over or following
-        self.handed_over = following
-        await super()._relay(producer, following)
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small chunks and no rest between sessions, so that faults meet many boundaries."""
-    monkeypatch.setattr(relay_module, "CHUNK", 100)
-    monkeypatch.setattr(relay_module, "RETRY_SECONDS", 0.0)
-
-
-async def test_failed_sends_and_lost_answers_leave_no_gap(stack: Stack, impatient: None) -> None:
-    async with an_open_ledger(stack) as it:
-        await fill(it, 0, 3000, size=500)
-        before = Unlucky.failures
-        async with running(a_relay(it, make_producer=Unlucky.make)):
-            await the_topic_is_the_ledger(it)
-        assert Unlucky.failures > before
-
-
-async def test_control_a_relay_that_believes_its_sends_loses_some(stack: Stack, impatient: None) -> None:
-    async with an_open_ledger(stack) as it:
-        await fill(it, 0, 3000, size=500)
-        forgetful = Forgetful(LedgerFeed(it.pool, PARTITIONS), it.pool, it.bootstrap, it.topic, make_producer=Unlucky.make)
-        wanted = await ledger_by_partition(it.pool, PARTITIONS)
-        async with running(forgetful):
-            await until(lambda: _has_handed_over(forgetful, [len(each) for each in wanted]), "everything was handed over")
-        found = [first_occurrences(records) for records in await read_topic(it.bootstrap, it.topic.name, PARTITIONS)]
-        assert found != wanted
-
-
-async def _has_handed_over(forgetful: Forgetful, lengths: list[int]) -> bool:
-    return forgetful.handed_over == lengths
-
-
 async def test_two_relays_at_once_make_repeats_and_nothing_worse(stack: Stack) -> None:
     async with an_open_ledger(stack) as it:
         await fill(it, 0, 500)
         async with running(a_relay(it), a_relay(it)):
             await asyncio.gather(fill(it, 1000, 1000), fill(it, 2000, 1000))
             await the_topic_is_the_ledger(it)
-
-
-async def test_a_topic_that_was_lost_is_filled_again_byte_for_byte(stack: Stack) -> None:
-    with stack.own_kafka() as own:
-        topic = stack.fresh_topic(partitions=PARTITIONS, bootstrap=own.bootstrap)
-        async with an_open_ledger(stack) as shared:
-            it = replace(shared, bootstrap=own.bootstrap, topic=replace(EVIDENCE_LOG, name=topic))
-            await fill(it, 0, 1000)
-            async with running(a_relay(it)):
-                await the_topic_is_the_ledger(it)
-            admin = AdminClient({"bootstrap.servers": own.bootstrap})
-            for future in admin.delete_topics([topic]).values():
-                await asyncio.to_thread(future.result, 30)
-            await until(lambda: _is_gone(admin, topic), "the topic is deleted")
-            create_topics(own.bootstrap, [it.topic], PARTITIONS)
-            async with running(a_relay(it)):
-                await the_topic_is_the_ledger(it)
-
-
-async def _is_gone(admin: Any, topic: str) -> bool:
-    return topic not in (await asyncio.to_thread(admin.list_topics, timeout=30)).topics
 
 
 # A log and a topic that do not belong together
@@ -225,13 +84,13 @@ async def test_a_restored_backup_is_refused_by_relay_and_gateway(stack: Stack) -
         async with running(a_relay(it)):
             await the_topic_is_the_ledger(it)
         await _restored(it, 10)
-        before = await _length(it)
+        before = await topic_length(it)
         gateway, relaying = Ledger(it.pool), a_relay(it)
         with pytest.raises(Unavailable, match="restored from a backup"):
             await gateway.compare(it.bootstrap, it.topic)
         async with running(relaying):
             await until(lambda: _says(relaying, "is not in this log"), "the relay refuses")
-        assert await _length(it) == before
+        assert await topic_length(it) == before
         with pytest.raises(Unavailable, match="compared"):
             await Opened(gateway, it.pool, it.topic, it.bootstrap, it.dsn).append(a_draft("new"))
 
