@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 PROBLEM_JSON = "application/problem+json"
 # More than any body that a service of ours takes; the evidence door's own limits are below it.
 MAX_BODY_BYTES = 1024 * 1024
+# Of a body that is too large, so much is read and thrown away before its connection is closed.
+MOST_DRAINED_BYTES = 8 * 1024 * 1024
 # How long open requests may take to finish after SIGTERM; below the 30 s after which orchestrators kill.
 GRACE_SECONDS = 10
 
@@ -163,7 +165,7 @@ class TooLarge(HTTPException):
     """413. An `HTTPException`, so that FastAPI's own reading of a body passes it on."""
 
     def __init__(self, max_bytes: int) -> None:
-        super().__init__(413, f"a body of at most {max_bytes} bytes")
+        super().__init__(413, f"a body of at most {max_bytes} bytes", headers={"connection": "close"})
 
 
 class BodyLimit:
@@ -180,9 +182,10 @@ class BodyLimit:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         announced = dict(scope["headers"]).get(b"content-length", b"0")
-        if announced.isdigit() and int(announced[:19]) > self.max_bytes:
+        if announced.isdigit() and (size := int(announced[:19])) > self.max_bytes:
+            if size <= MOST_DRAINED_BYTES:
+                await _drain(receive)
             answer = await _http_exception(Request(scope), TooLarge(self.max_bytes))
-            answer.headers["connection"] = "close"  # the body is not going to be read
             return await answer(scope, receive, send)
         return await self.app(scope, self._counted(receive), send)
 
@@ -194,10 +197,21 @@ class BodyLimit:
             message = await receive()
             left -= len(message.get("body", b""))
             if left < 0:
+                if message.get("more_body"):
+                    await _drain(receive)
                 raise TooLarge(self.max_bytes)
             return message
 
         return counted
+
+
+async def _drain(receive: Receive) -> None:
+    """Read on and discard: a caller whose connection is closed while it sends may never see the answer."""
+    drained, more = 0, True
+    while more and drained < MOST_DRAINED_BYTES:
+        message = await receive()
+        drained += len(message.get("body", b""))
+        more = message.get("more_body", False)
 
 
 def _lifespan(parts: Parts | None, health: Health) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

@@ -35,7 +35,7 @@ COMPARE_SECONDS = 1.0
 @asynccontextmanager
 async def opened(settings: Settings, process: str, size: int = GATEWAY_CONNECTIONS) -> AsyncIterator[Opened]:
     """Pools and what stands on them, closed at the end. Raises `Unavailable` when a setting is missing."""
-    dsn = settings.required("database")
+    dsn = settings.dsn()
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(await create_pool(dsn, application=f"cairn {process}", size=size))
         vault_dsn = settings.vault_database or dsn

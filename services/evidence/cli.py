@@ -127,7 +127,7 @@ def _with_pool(work: Callable[[Pool], Awaitable[T]]) -> T:
     """Run `work` on a connection to the evidence database."""
 
     async def connected() -> T:
-        async with await create_pool(Settings().required("database"), application="cairn publisher", size=1) as pool:
+        async with await create_pool(Settings().dsn(), application="cairn publisher", size=1) as pool:
             return await work(pool)
 
     return asyncio.run(connected())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
 
+from services.chassis.errors import Unavailable
 from services.chassis.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
     """Settings of the evidence service, on top of every process's."""
+
+    model_config = SettingsConfigDict(hide_input_in_errors=True)  # an error must not show a key
 
     database: str = Field(
         default="", validation_alias="CAIRN_EVIDENCE_DATABASE", description="DSN of the evidence service's database"
@@ -32,6 +36,12 @@ class Settings(ServiceSettings):
         if value.get_secret_value() and len(bytes.fromhex(value.get_secret_value())) < 32:
             raise ValueError("at least 64 hexadecimal digits")
         return value
+
+    def dsn(self) -> str:
+        """The DSN of the service's database, or `Unavailable` saying which variable to set."""
+        if not self.database:
+            raise Unavailable("CAIRN_EVIDENCE_DATABASE is not set; run `cairn up` for a local stack, or set it")
+        return self.database
 
     def submission_key(self) -> bytes | None:
         """The configured HMAC key, or None."""

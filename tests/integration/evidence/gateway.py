@@ -10,9 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
+import uvicorn
 from fastapi import FastAPI
 
 from contracts.topics import EVIDENCE_LOG, Topic
+from services.chassis.postgres import create_pool
+from services.chassis.web import listening
 from services.evidence.admit import Key
 from services.evidence.app import create_api
 from services.evidence.domain import Receipt
@@ -111,11 +114,12 @@ async def a_gateway(stack: Stack, **settings: Any) -> AsyncIterator[Gateway]:
     configured = Settings(CAIRN_EVIDENCE_DATABASE=stack.fresh_database("evidence"), **told)
     topic = replace(EVIDENCE_LOG, name=stack.fresh_topic(partitions=partitions))
     app = create_api(configured, topic)
+    async with await create_pool(configured.dsn(), application="test", size=1) as pool:
+        await Ledger(pool).open("test", partitions, "America/New_York")
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
             gateway = Gateway(app, client, configured, topic, {})
-            await gateway.ledger.open("test", partitions, "America/New_York")
             await ready(client)
             await gateway.publisher("algebra")
             await gateway.students("104", "105")
@@ -123,10 +127,27 @@ async def a_gateway(stack: Stack, **settings: Any) -> AsyncIterator[Gateway]:
             yield gateway
 
 
+@asynccontextmanager
+async def over_http(gateway: Gateway) -> AsyncIterator[str]:
+    """Serve the gateway's application on a port of this machine, and send through it from now on; its address."""
+    with listening("127.0.0.1", 0) as bound:
+        server = uvicorn.Server(uvicorn.Config(gateway.app, http="httptools", lifespan="off", log_config=None, access_log=False))
+        serving = asyncio.create_task(server.serve(sockets=[bound]))
+        address = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        inside = gateway.client
+        async with httpx.AsyncClient(base_url=address) as client:
+            await ready(client)
+            gateway.client = client
+            yield address
+        gateway.client = inside
+        server.should_exit = True
+        await serving
+
+
 async def ready(client: httpx.AsyncClient) -> None:
     """Wait until `/readyz` says so."""
     async with asyncio.timeout(DEADLINE):
-        while (await client.get("/readyz")).status_code != 200:
+        while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - another task's word, not an event's
             await asyncio.sleep(0.02)
 
 
