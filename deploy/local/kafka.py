@@ -215,7 +215,9 @@ def cluster_id(folder: Path) -> str:
     path = folder / "cluster.id"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="), encoding="ascii")
+        first, *rest = uuid.uuid4().bytes
+        id_ = base64.urlsafe_b64encode(bytes([first & 0x7F, *rest]))  # it begins with a letter: `-…` would be read as an option
+        path.write_text(id_.decode().rstrip("="), encoding="ascii")
     return path.read_text(encoding="ascii")
 
 
