@@ -51,7 +51,8 @@ def create_api(settings: Settings, topic: Topic = EVIDENCE_LOG) -> FastAPI:
     @asynccontextmanager
     async def parts(app: FastAPI) -> AsyncIterator[Sequence[Background]]:
         async with opened(settings, "evidence.serve") as has:
-            app.state.pool, app.state.ledger, app.state.vault, app.state.door = has.pool, has.ledger, has.vault, has.door
+            app.state.opened, app.state.pool = has, has.pool
+            app.state.ledger, app.state.vault, app.state.door = has.ledger, has.vault, has.door
             app.state.publishers = Publishers(has.pool)
             app.state.operator_key = None if settings.mode == "local" else settings.operator_key.get_secret_value()
             _watch(health, has)

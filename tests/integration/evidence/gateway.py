@@ -20,7 +20,9 @@ from services.evidence.admit import Key
 from services.evidence.app import create_api
 from services.evidence.domain import Receipt
 from services.evidence.grants import DEFAULT_TYPES, Publisher
+from services.evidence.held import Resubmission
 from services.evidence.ledger import Ledger
+from services.evidence.opening import Opened
 from services.evidence.publishers import keyhash, new_key
 from services.evidence.settings import Settings
 from services.evidence.store import publishers
@@ -56,6 +58,15 @@ class Gateway:
     def door(self) -> Door:
         door: Door = self.app.state.door
         return door
+
+    @property
+    def opened(self) -> Opened:
+        opened: Opened = self.app.state.opened
+        return opened
+
+    async def look_at_held(self) -> int:
+        """What the worker does every few seconds; how many were released."""
+        return await Resubmission(self.door, self.app.state.pool).look()
 
     async def publisher(self, name: str, types: Iterable[str] = DEFAULT_TYPES, schools: Iterable[str] | None = None) -> Publisher:
         """Add a publisher; `send(..., publisher=name)` uses its key."""
@@ -107,8 +118,8 @@ class Gateway:
 
 
 @asynccontextmanager
-async def a_gateway(stack: Stack, **settings: Any) -> AsyncIterator[Gateway]:
-    """A gateway that accepts, with the publisher `algebra` (evidence only), students 104 and 105, and teacher t1."""
+async def a_gateway(stack: Stack, *, people: bool = True, **settings: Any) -> AsyncIterator[Gateway]:
+    """A gateway that accepts, with the publisher `algebra` (evidence only), and with `people` students 104, 105, teacher t1."""
     partitions = 4
     told = {"mode": "local", "kafka": stack.kafka(), "partitions": partitions, **settings}
     configured = Settings(CAIRN_EVIDENCE_DATABASE=stack.fresh_database("evidence"), **told)
@@ -122,8 +133,9 @@ async def a_gateway(stack: Stack, **settings: Any) -> AsyncIterator[Gateway]:
             gateway = Gateway(app, client, configured, topic, {})
             await ready(client)
             await gateway.publisher("algebra")
-            await gateway.students("104", "105")
-            await gateway.staff("t1")
+            if people:
+                await gateway.students("104", "105")
+                await gateway.staff("t1")
             yield gateway
 
 
