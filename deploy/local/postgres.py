@@ -120,6 +120,8 @@ class Postgres:
 
     def prepare(self) -> tuple[Process, ...]:
         """Make the data folder when it is fresh; then the server can be started."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _own(self.folder, self.account, 0o755)
         binaries = self._usable_binaries()
         if not (self.data / "PG_VERSION").exists() or (self.folder / "initialising").exists():
             self._initialise(binaries)
@@ -146,9 +148,10 @@ class Postgres:
         process.wait_ready(seconds)
 
     def stop(self) -> None:
-        """Shut down in good order."""
+        """Shut down in good order; the next start makes the socket folder anew."""
         if self.process:
             self.process.stop()
+            shutil.rmtree(self.sockets, ignore_errors=True)
 
     def kill(self) -> None:
         """End the server as a crash does; its sessions end with it."""
@@ -212,14 +215,14 @@ class Postgres:
 
 def servers_of(data: Path) -> list[psutil.Process]:
     """The processes of a server that works in this data folder, the first one (which ends the others) first."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.name() == "postgres" and process.cwd() == str(data):
-                found.append(process)
-        except (psutil.Error, OSError):  # it ended meanwhile, or is another user's and so none of ours
-            continue
-    return sorted(found, key=lambda process: process.pid)
+    return sorted((each for each in psutil.process_iter() if _works_in(each, data)), key=lambda process: process.pid)
+
+
+def _works_in(process: psutil.Process, data: Path) -> bool:
+    try:
+        return bool(process.name() == "postgres" and process.cwd() == str(data))
+    except (psutil.Error, OSError):  # it ended meanwhile, or is another user's and so none of ours
+        return False
 
 
 def _run_as(account: Account | None, argv: Sequence[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
@@ -243,13 +246,11 @@ def _can_reach(path: Path, account: Account) -> bool:
 
 
 def _reachable_folder(folder: Path, account: Account | None) -> Path:
-    """`folder`, given to the account; or a folder of its own in `ROOTS_STACKS` where its parents are closed to it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if account and not _can_reach(folder.parent, account):
-        folder = ROOTS_STACKS / _short_name(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-    _own(folder, account, 0o755)
-    return folder
+    """`folder`, or a folder of its own in `ROOTS_STACKS` where the parents are closed to the account. Makes neither."""
+    existing = next(parent for parent in folder.parents if parent.exists())
+    if account is None or _can_reach(existing, account):
+        return folder
+    return ROOTS_STACKS / _short_name(folder)
 
 
 def _socket_folder(folder: Path) -> Path:
