@@ -58,8 +58,10 @@ def prepare(
     if extensions:
         raise TypeError(f"not an extension of the envelope: {sorted(extensions)}")
     body = data.model_dump_json(by_alias=True, exclude_none=True)
-    return f'{json.dumps(head, separators=(",", ":"), ensure_ascii=False)[:-1]},"data":{body}'.encode()
+    return f'{_compact(head)[:-1]},"data":{body}'.encode()
 
+
+_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode  # made once: json.dumps would make it anew each time
 
 _EXTENSIONS = (
     "correlationid",

@@ -19,7 +19,7 @@ from contracts.codec import prepare
 from contracts.envelope import Data
 from contracts.events import EVENTS, EvidenceSubmitted
 from contracts.ids import EventId, Source
-from contracts.submissions import SUBMISSIONS, Identifier, Submission, validate
+from contracts.submissions import SUBMISSIONS, EvidenceData, Identifier, Submission, validate
 from services.chassis.errors import Rejected
 from services.chassis.validation import fault
 from services.evidence.domain import Draft, Hold, Refusal, day_of
@@ -57,17 +57,24 @@ def admit(item: Item, publisher: Publisher, key: bytes) -> Admitted:
     submission = _validated(item.value, publisher)
     if not publisher.owns(submission.source):
         raise Rejected("foreign-source", f"{publisher.name}, or a source below it", pointer="/source", status=403)
-    data = submission.data
-    if publisher.schools is not None and not isinstance(submission, _EVIDENCE) and not publisher.may_speak_about(_schools(data)):
-        raise Rejected("outside-grant", "an event of a school that is granted", pointer="/data", status=403)
-    if (rule := broken_rule(data)) is not None:
-        raise Rejected("inconsistent", rule.expected, pointer=f"/data{rule.pointer}")
-    students, staff = _people(data)
+    if type(submission) is _EVIDENCE:
+        students, staff = _people_of_evidence(submission.data)
+    else:
+        _check_reference(submission, publisher)
+        students, staff = _people(submission.data)
     sameness = hmac.digest(key, canonical(submission), "sha256")
     return Admitted(item, submission, day_of(submission.id, submission.time), sameness, students, staff)
 
 
 _EVIDENCE = SUBMISSIONS[EvidenceSubmitted.TYPE]
+
+
+def _check_reference(submission: Submission[Any], publisher: Publisher) -> None:
+    """Whether the event is about a school that is granted, and makes sense. (Evidence: its student's school, in `submit`.)"""
+    if not publisher.may_speak_about(_schools(submission.data)):
+        raise Rejected("outside-grant", "an event of a school that is granted", pointer="/data", status=403)
+    if (rule := broken_rule(submission.data)) is not None:
+        raise Rejected("inconsistent", rule.expected, pointer=f"/data{rule.pointer}")
 
 
 def _validated(value: Any, publisher: Publisher) -> Submission[Any]:
@@ -102,6 +109,10 @@ def _schools(data: Any) -> frozenset[str]:
     """The schools that an event other than evidence speaks about; none for a district's own framework or scale."""
     one = [getattr(data, name, None) for name in ("school", "from_school")]
     return frozenset(school for school in (*one, *getattr(data, "schools", ())) if school is not None)
+
+
+def _people_of_evidence(data: EvidenceData) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
+    return (_key(data.student),), ((_key(data.assessor),) if data.assessor else ())
 
 
 def _people(data: Any) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
@@ -151,7 +162,7 @@ def draft(
 
 def _data(submission: Submission[Any], pseudonyms: Mapping[Key, str]) -> Data:
     sent = submission.data
-    if isinstance(submission, _EVIDENCE):
+    if type(submission) is _EVIDENCE:
         return _evidence(sent, pseudonyms)
     fields = sent.model_dump(by_alias=True, exclude={"student"})
     for name in ("staff", "teachers"):
@@ -162,7 +173,7 @@ def _data(submission: Submission[Any], pseudonyms: Mapping[Key, str]) -> Data:
     return EVENTS[submission.type].model_validate(fields)
 
 
-def _evidence(sent: Any, pseudonyms: Mapping[Key, str]) -> EvidenceSubmitted:
+def _evidence(sent: EvidenceData, pseudonyms: Mapping[Key, str]) -> EvidenceSubmitted:
     return EvidenceSubmitted(
         framework=sent.framework,
         competency=sent.competency,
