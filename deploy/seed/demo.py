@@ -41,7 +41,7 @@ def demo(connections: int) -> Iterator[str]:
     yield ""
     yield "Next"
     yield f"  cairn scheduling plan {school.school_ids[0]} --week {_next_week(school)}"
-    yield "  cairn load --rate 200 --seconds 30"
+    yield "  cairn load --rate 200 --seconds 10"
 
 
 def wait_for_views(client: httpx.Client, settings: ServiceSettings) -> None:
