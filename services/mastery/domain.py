@@ -149,6 +149,8 @@ def refold(student: Student, event: Event[Data], position: int, rules: Rules) ->
 def effective_on(data: Data) -> dt.date | None:
     """The local date on which a student's event takes effect: a withdrawal the day after her last one."""
     match data:
+        case EvidenceSubmitted():  # first, because nearly everything is: telling that a model is of another class is slow
+            return None
         case StudentEnrolled() | StudentTransferred() | ProgrammeChanged():
             return data.effective
         case StudentWithdrawn():
@@ -212,8 +214,9 @@ def _add(student: Student, piece: Piece, rules: Rules) -> tuple[Student, tuple[M
     before = student.standings.get(key, NOTHING)
     pieces = (*student.pieces, piece)
     after = _appended(before, piece, pieces, rules(*key, student.school))
-    moved = replace(student, standings={**student.standings, key: after}, pieces=pieces, position=piece.position)
-    return moved, _moves({key: before}, {key: after})
+    standings = {**student.standings, key: after}
+    moved = Student(student.enrolment, student.programmes, standings, pieces, piece.position)
+    return moved, (_move(key, before, after),) if told(before) != told(after) else ()
 
 
 def _appended(before: Standing, piece: Piece, pieces: tuple[Piece, ...], rule: Rule | None) -> Standing:

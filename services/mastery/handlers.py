@@ -129,11 +129,15 @@ def wanted_by(asked: Mapping[str, Sequence[Entry]]) -> list[tuple[str, Key]]:
 
 def _may_move(student: Student, entries: Iterable[Entry]) -> bool:
     """Whether another school may count her afterwards, or none: then all her levels are counted anew."""
-    return any(
-        isinstance(data := entry.event.data, StudentWithdrawn)
-        or (isinstance(data, StudentEnrolled | StudentTransferred) and data.school != student.counted_at)
-        for entry in entries
-    )
+    for entry in entries:
+        match entry.event.data:
+            case EvidenceSubmitted():
+                continue
+            case StudentWithdrawn():
+                return True
+            case StudentEnrolled(school=school) | StudentTransferred(school=school) if school != student.counted_at:
+                return True
+    return False
 
 
 def _has_late(student: Student, entries: Iterable[Entry]) -> bool:

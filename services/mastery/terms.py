@@ -7,7 +7,6 @@ may return and the tallies that the next piece goes on from; the meaning form on
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from services.mastery.domain import Enrolment, Key, Piece, Programme, Standing, Student
 
@@ -15,11 +14,8 @@ from services.mastery.domain import Enrolment, Key, Piece, Programme, Standing, 
 _BETWEEN = "\x1f"
 
 
-class Terms(NamedTuple):
-    """One thing's term in each of the two digests."""
-
-    exact: str
-    meaning: str
+# One thing's text in each of the two digests: exact, meaning. Codes are never empty, so an empty part says that there is none.
+Terms = tuple[str, str]
 
 
 def changed(subject: str, before: Student, after: Student) -> Iterator[tuple[int, Terms]]:
@@ -53,28 +49,32 @@ def whole(subject: str, student: Student) -> Iterator[Terms]:
 def enrolment_terms(subject: str, enrolment: Enrolment) -> Terms:
     """Where she is enrolled."""
     text = _join("enrolment", subject, *_values(enrolment))
-    return Terms(text, text)
+    return text, text
 
 
 def programme_terms(subject: str, programme: Programme) -> Terms:
     """One of her programmes."""
     text = _join("programme", subject, programme.programme, programme.level, programme.since, programme.until)
-    return Terms(text, text)
+    return text, text
 
 
 def standing_terms(subject: str, key: Key, standing: Standing) -> Terms:
     """Where she stands in a competency."""
-    level, value, previous, reason, rule, policy, version, tally, last = standing
-    meaning = f"level\x1f{subject}\x1f{key[0]}\x1f{key[1]}\x1f{level}\x1f{value}\x1f{reason}\x1f{policy}\x1f{version}\x1f{tally.n}"
-    moment = last.timestamp() if last is not None else None
-    return Terms(f"{meaning}\x1f{rule}\x1f{previous}\x1f{tally.x!r}\x1f{tally.y}\x1f{moment!r}", meaning)
+    level, value, previous, reason, rule, policy, version, (n, x, y), last = standing
+    meaning = (
+        f"level\x1f{subject}\x1f{key[0]}\x1f{key[1]}\x1f{level}\x1f{value}\x1f{reason or ''}\x1f{policy or ''}\x1f{version}\x1f{n}"
+    )
+    return f"{meaning}\x1f{rule}\x1f{previous}\x1f{x!r}\x1f{y}\x1f{last.timestamp() if last else None}", meaning
 
 
 def piece_terms(subject: str, piece: Piece) -> Terms:
     """One piece of evidence."""
-    position, framework, competency, time, *rest = piece
-    meaning = _join("piece", subject, framework, competency, repr(time.timestamp()), *rest)
-    return Terms(f"{meaning}\x1f{position}", meaning)
+    position, framework, competency, time, source, id, sequence, score, scale, kind, assessor, context, attempt = piece
+    meaning = (
+        f"piece\x1f{subject}\x1f{framework}\x1f{competency}\x1f{time.timestamp()}\x1f{source}\x1f{id}\x1f{sequence}\x1f{score}"
+        f"\x1f{scale}\x1f{kind}\x1f{assessor or ''}\x1f{context or ''}\x1f{attempt}"
+    )
+    return f"{meaning}\x1f{position}", meaning
 
 
 def _values(enrolment: Enrolment) -> tuple[object, ...]:

@@ -33,7 +33,11 @@ class Digest:
 
 def term(*parts: object) -> int:
     """The hash of one canonical term as an integer. Parts are joined with a separator that no code or number contains."""
-    text = "\x1f".join("" if part is None else str(part) for part in parts)
+    return text_term("\x1f".join("" if part is None else str(part) for part in parts))
+
+
+def text_term(text: str) -> int:
+    """The hash of a canonical term whose parts are joined already: folds make some for every event."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from services.chassis.postgres import Connection
-from services.chassis.projection.digest import Digest, term
+from services.chassis.projection.digest import Digest, text_term
 from services.chassis.projection.view import Change
 from services.mastery import terms
 from services.mastery.domain import Student
@@ -34,9 +34,9 @@ def moved_by(changes: Sequence[Change[Student]]) -> Digest:
     """What the digests move by when these changes are saved."""
     exact = meaning = 0
     for change in changes:
-        for sign, text in terms.changed(change.subject, change.before, change.after):
-            exact += sign * term(text.exact)
-            meaning += sign * term(text.meaning)
+        for sign, (whole, now) in terms.changed(change.subject, change.before, change.after):
+            exact += sign * text_term(whole)
+            meaning += sign * text_term(now)
     return Digest() + Digest(exact, meaning)
 
 
@@ -52,8 +52,8 @@ async def scan(connection: Connection, partition: int) -> Digest:
         for subject, student in (await loading.wholes(connection, partition, rows, evidence)).items():
             total += _digest(terms.whole(subject, student))
     wrong = await connection.fetch(_WRONG_COUNTS, partition)
-    return total + _digest(terms.Terms(text, text) for text in ("\x1f".join(map(str, ("count", *row.values()))) for row in wrong))
+    return total + _digest((text, text) for text in ("\x1f".join(map(str, ("count", *row.values()))) for row in wrong))
 
 
 def _digest(texts: Iterable[terms.Terms]) -> Digest:
-    return sum((Digest(term(text.exact), term(text.meaning)) for text in texts), Digest())
+    return sum((Digest(text_term(whole), text_term(now)) for whole, now in texts), Digest())

@@ -54,8 +54,8 @@ class Folded:
     @property
     def digest(self) -> Digest:
         """The digests of everybody, from their whole states."""
-        texts = [text for who, student in self.students.items() for text in terms.whole(who, student)]
-        return sum((Digest(term(text.exact), term(text.meaning)) for text in texts), Digest())
+        texts = [both for who, student in self.students.items() for both in terms.whole(who, student)]
+        return sum((Digest(term(exact), term(meaning)) for exact, meaning in texts), Digest())
 
     def _student(self, subject: str) -> Student:
         return self.students.get(subject, initial)
