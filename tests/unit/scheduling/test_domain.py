@@ -176,6 +176,7 @@ def test_a_week_seats_the_lowest_first_and_tells_the_others_why() -> None:
 def test_another_schools_section_offers_no_seat_here() -> None:
     elsewhere = a_class("S", "MON-FLEX", duty="flex", school="HS2")
     plan = solve(week_of(a_school({a_student(1): enrolled({"A": 1})}, [elsewhere]), MONDAY), assign)
+    assert plan.seats == ()
     assert {each.reason for each in plan.unseated} == {"no-section"}
 
 
