@@ -7,28 +7,24 @@ because what is next is read from the cursor row, under its lock, and from nowhe
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from contracts.codec import decode
-from services.chassis.errors import Poison
 from services.chassis.log.outbox import Outbox
 from services.chassis.postgres import Connection, Pool
 from services.chassis.projection import cursor as cursors
-from services.chassis.projection import parking, serving
+from services.chassis.projection import history, parking, serving, waiting
 from services.chassis.projection.chunk import Chunk, take, tick_of
 from services.chassis.projection.cursor import Cursor, Sweep
-from services.chassis.projection.digest import Digest, term
+from services.chassis.projection.digest import Digest
 from services.chassis.projection.fold import Folding, subjects_of
-from services.chassis.projection.reference import Reference, Version, World
+from services.chassis.projection.reference import Reference, World
 from services.chassis.projection.serving import schema_of
 from services.chassis.projection.view import Entry, Scope, View, by_subject
 
 S = TypeVar("S")
-log = logging.getLogger(__name__)
 
 # Entries a transaction. Larger batches save round trips; this many hold the cursor's lock for well under a second.
 BATCH = 2000
@@ -63,7 +59,7 @@ class Applier(Generic[S]):
         """Take the partition over from whoever owned it, and know its reference state."""
         async with self._transaction() as connection:
             cursor = await cursors.claim(connection, partition)
-            await load_reference(connection, self.reference)
+            await history.load(connection, self.reference)
         self._epochs[partition] = cursor.owner_epoch
         return cursor
 
@@ -108,18 +104,18 @@ class Applier(Generic[S]):
         students = [entry for entry in entries if entry.event.subject is not None]
         await self._write_references(connection, cursor.partition, references)
         folding = await self._load(connection, cursor.partition, students, whole=False)
-        waiting: list[tuple[Entry, dt.date]] = []
+        dated: list[tuple[Entry, dt.date]] = []
         after = cursor
         for entry in entries:
             world = self._world(after, entry)
             if entry.event.subject is not None:
                 date = self._view.effective_on(entry) if entry.input == 0 else None
                 if date is not None and date > world.date and entry.event.subject not in folding.parked:
-                    waiting.append((entry, date))
+                    dated.append((entry, date))
                 else:
                     folding.evolve(entry, world)
             after = self._pass(folding, after, entry)
-        moved = await wait(connection, cursor.partition, waiting)
+        moved = await waiting.wait(connection, cursor.partition, dated)
         return await self._write(connection, folding, after, moved, muted=muted)
 
     # An entry that may move many students: applied in steps, the cursor holding how far it has come.
@@ -145,13 +141,14 @@ class Applier(Generic[S]):
 
     async def _bring_in(self, connection: Connection, partition: int, tick: Entry) -> tuple[Folding[S], Digest, bool]:
         """Step 0 of a turn: the dated events that this midnight has reached, in order of date and position."""
+        if tick_of(tick) is None:
+            return Folding(self._view, partition, {}, set()), Digest(), True
         world = self.reference.at(tick.position)
-        due = await self._due(connection, partition, world.date) if tick_of(tick) is not None else []
+        due, moved = await waiting.take_due(connection, partition, world.date, self._sweep)
         folding = await self._load(connection, partition, due, whole=False)
         for entry in due:
             folding.evolve(entry, world, trigger=tick)
-        moved = sum((waiting_term(entry, self._view.effective_on(entry)) for entry in due), Digest())
-        return folding, Digest() - moved, len(due) < self._sweep
+        return folding, moved, len(due) < self._sweep
 
     async def _refold(
         self, connection: Connection, partition: int, entry: Entry, scope: Scope, after: str
@@ -173,7 +170,7 @@ class Applier(Generic[S]):
         before, after = self.reference.at(entry.position - 1), self.reference.at(entry.position)
         if tick_of(entry) is not None:
             return self._view.moved_at(before, after) if before.date != after.date else ()
-        version = self._version(entry)
+        version = history.version_of(self._view, entry)
         scope = self._view.moved_by(version, before, after) if version else None
         return (scope,) if scope is not None else ()
 
@@ -184,7 +181,7 @@ class Applier(Generic[S]):
         tick = tick_of(entry)
         if tick is not None:
             return tick.date != self.reference.at(entry.position - 1).date
-        version = self._version(entry)
+        version = history.version_of(self._view, entry)
         if version is not None:
             self.reference.add(version)
         return bool(self._scopes(entry))
@@ -227,81 +224,17 @@ class Applier(Generic[S]):
         """What a fold may know: at its own position for the log's events, at the log's last applied one for another topic's."""
         return self.reference.at(entry.position if entry.input == 0 else cursor.positions[0])
 
-    # Reference events, midnights, and events that wait for their date.
-
-    def _version(self, entry: Entry) -> Version | None:
-        try:
-            named = self._view.version_of(entry)
-        except Poison:
-            return None
-        return Version(*named, entry.position, entry.event.data) if named is not None else None
-
     async def _write_references(self, connection: Connection, partition: int, entries: Sequence[Entry]) -> None:
         kept: list[Entry] = []
         for entry in entries:
-            tick = tick_of(entry)
-            if entry.input != 0:
-                if tick is None:
-                    kept.append(entry)  # another topic's: no version of this log's, but rows that SQL reads
-                continue
-            if tick is not None:
-                await self._write_midnight(connection, entry, tick.date)
-            elif await self._write_version(connection, entry):
+            if entry.input == 0:
+                wanted = await history.keep(connection, self.reference, self._view, entry)
+            else:
+                wanted = tick_of(entry) is None  # another topic's: no version of this log's, but rows that SQL reads
+            if wanted:
                 kept.append(entry)
         if kept:
             await self._view.apply_reference(connection, partition, kept)
-
-    async def _write_midnight(self, connection: Connection, tick: Entry, date: dt.date) -> None:
-        if self.reference.at(tick.position - 1).date == date:
-            return
-        self.reference.add_date(tick.position, date)
-        await connection.execute(
-            "INSERT INTO midnights (position, date, record) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-            tick.position,
-            date,
-            tick.record,
-        )
-
-    async def _write_version(self, connection: Connection, entry: Entry) -> bool:
-        try:
-            named = self._view.version_of(entry)
-        except Poison as poison:
-            log.error("reference event at position %d is void: %s", entry.position, poison.reason)
-            await connection.execute(
-                "INSERT INTO void (position, type, reason) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-                entry.position,
-                entry.event.type,
-                poison.reason,
-            )
-            return False
-        if named is None:
-            return False
-        self.reference.add(Version(*named, entry.position, entry.event.data))
-        await connection.execute(
-            "INSERT INTO versions (kind, id, position, record) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-            *named,
-            entry.position,
-            entry.record,
-        )
-        return True
-
-    async def _due(self, connection: Connection, partition: int, date: dt.date) -> list[Entry]:
-        """Take out the next dated events that have come due."""
-        rows = await connection.fetch(
-            """
-            DELETE FROM waiting WHERE (partition, date, position) IN (
-                SELECT partition, date, position FROM waiting
-                WHERE partition = $1 AND date <= $2 ORDER BY date, position LIMIT $3
-            ) RETURNING date, position, sequence, record
-            """,
-            partition,
-            date,
-            self._sweep,
-        )
-        return [
-            Entry(0, partition, row["sequence"], row["position"], 0, decode(row["record"]), row["record"])
-            for row in sorted(rows, key=lambda row: (row["date"], row["position"]))
-        ]
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[Connection]:
@@ -316,31 +249,7 @@ def outbox_of(view: View[S]) -> Outbox:
     return Outbox(view.output.name, f"cairn:{view.name}")
 
 
-def waiting_term(entry: Entry, date: dt.date | None) -> Digest:
-    """The term of an event that waits for its date."""
-    return Digest(exact=term("waiting", entry.event.subject, entry.position, date))
-
-
-async def wait(connection: Connection, partition: int, waiting: Sequence[tuple[Entry, dt.date]]) -> Digest:
-    """Keep dated events until the first tick at or past their date; what the digest moves by."""
-    await connection.executemany(
-        "INSERT INTO waiting (partition, date, position, sequence, subject, record) VALUES ($1, $2, $3, $4, $5, $6)",
-        [(partition, date, entry.position, entry.sequence, entry.event.subject, entry.record) for entry, date in waiting],
-    )
-    return sum((waiting_term(entry, date) for entry, date in waiting), Digest())
-
-
-async def load_reference(connection: Connection, reference: Reference) -> None:
-    """Add every version and midnight of the generation in `search_path`."""
-    for row in await connection.fetch("SELECT kind, id, position, record FROM versions"):
-        reference.add(Version(row["kind"], row["id"], row["position"], decode(row["record"]).data))
-    for row in await connection.fetch("SELECT position, date FROM midnights"):
-        reference.add_date(row["position"], row["date"])
-
-
 async def scan(connection: Connection, view: View[S], partition: int) -> Digest:
     """A partition's digest computed from all its rows, the view's and the engine's: what the cursor's must equal."""
-    rows = await connection.fetch("SELECT subject, position, date FROM waiting WHERE partition = $1", partition)
-    waiting = (Digest(exact=term("waiting", row["subject"], row["position"], row["date"])) for row in rows)
-    queued = await parking.scan(connection, partition)
-    return await view.scan(connection, partition) + queued + sum(waiting, Digest())
+    mine = await view.scan(connection, partition)
+    return mine + await parking.scan(connection, partition) + await waiting.scan(connection, partition)

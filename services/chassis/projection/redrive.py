@@ -10,8 +10,8 @@ from contracts.codec import decode
 from services.chassis.errors import Rejected
 from services.chassis.postgres import Connection, Pool
 from services.chassis.projection import cursor as cursors
-from services.chassis.projection import parking, serving
-from services.chassis.projection.apply import load_reference, outbox_of, wait
+from services.chassis.projection import history, parking, serving, waiting
+from services.chassis.projection.apply import outbox_of
 from services.chassis.projection.cursor import Cursor
 from services.chassis.projection.digest import Digest
 from services.chassis.projection.fold import Folding
@@ -58,7 +58,7 @@ class _Redrive:
 
     async def run(self, parked: Parked) -> Redriven:
         subject = parked.subject
-        await load_reference(self._connection, self._reference)
+        await history.load(self._connection, self._reference)
         states = await self._view.load(self._connection, parked.partition, {subject: ()}, whole=True)
         folding: Folding[Any] = Folding(self._view, parked.partition, states, set())
         done, moved = await self._fold(folding, await parking.queue_of(self._connection, subject))
@@ -84,7 +84,7 @@ class _Redrive:
             if date is not None and date > world.date:
                 tick = await self._midnight(item.entry.partition, date)
                 if tick is None:
-                    moved += await wait(self._connection, item.entry.partition, [(item.entry, date)])
+                    moved += await waiting.wait(self._connection, item.entry.partition, [(item.entry, date)])
                     done.append(origin)
                 else:
                     later = Queued(item.subject, "event", tick.position, item.entry, tick)
