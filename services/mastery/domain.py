@@ -98,6 +98,7 @@ class Student:
     """A student, as far as she was loaded: `standings` and `pieces` hold at least what the events to come ask for.
 
     `position` is that of the last event that changed anything; -1: she is new. New pieces are appended at the end.
+    `whole`: `standings` are all of hers.
     """
 
     enrolment: Enrolment | None = None
@@ -105,6 +106,7 @@ class Student:
     standings: Mapping[Key, Standing] = field(default_factory=dict)
     pieces: tuple[Piece, ...] = ()
     position: int = -1
+    whole: bool = True
 
     @property
     def school(self) -> str | None:
@@ -215,7 +217,7 @@ def _add(student: Student, piece: Piece, rules: Rules) -> tuple[Student, tuple[M
     pieces = (*student.pieces, piece)
     after = _appended(before, piece, pieces, rules(*key, student.school))
     standings = {**student.standings, key: after}
-    moved = Student(student.enrolment, student.programmes, standings, pieces, piece.position)
+    moved = Student(student.enrolment, student.programmes, standings, pieces, piece.position, student.whole)
     return moved, (_move(key, before, after),) if told(before) != told(after) else ()
 
 

@@ -49,12 +49,13 @@ class MasteryView:
             found = await loading.whole(connection, partition, asked)
             return {who: found.get(who, domain.initial) for who in asked}
         found = await loading.persons(connection, partition, asked)
-        known = {who: entries for who, entries in asked.items() if who in found}
-        moving = [who for who, entries in known.items() if _may_move(found[who], entries)]
-        found |= await loading.narrow(connection, partition, found, wanted_by(known))
-        late = [who for who, entries in known.items() if _has_late(found[who], entries)]
-        if needed := {*moving, *late}:
-            found |= await loading.whole(connection, partition, needed)
+        wanted = {who: wanted_by(asked[who]) for who in found}
+        many = [who for who, keys in wanted.items() if len(keys) >= saving.MANY]
+        few = [(who, key) for who, keys in wanted.items() if len(keys) < saving.MANY for key in keys]
+        found |= await loading.narrow(connection, partition, found, few)
+        found |= await loading.whole(connection, partition, many, evidence=False) if many else {}
+        needed = [who for who in found if _may_move(found[who], asked[who]) or _has_late(found[who], asked[who])]
+        found |= await loading.whole(connection, partition, needed) if needed else {}
         return {who: found.get(who, domain.initial) for who in asked}
 
     def evolve(self, state: Student, entry: Entry, world: World) -> Step[Student]:
@@ -66,8 +67,8 @@ class MasteryView:
         return Step(student, domain.changes(student, entry.position, moves))
 
     async def save(self, connection: Connection, partition: int, changes: Sequence[Change[Student]]) -> Digest:
-        touched = {key for change in changes for key, _ in saving.changed(change)}
-        keys = await names.keys(connection, partition, touched) if touched else {}
+        mentioned = saving.mentioned(changes)
+        keys = await names.keys(connection, partition, mentioned) if mentioned else {}
         await saving.students(connection, partition, changes, keys)
         await saving.pieces(connection, partition, changes, keys)
         await saving.counts(connection, partition, changes)
@@ -116,15 +117,10 @@ view = MasteryView()
 # What is loaded.
 
 
-def wanted_by(asked: Mapping[str, Sequence[Entry]]) -> list[tuple[str, Key]]:
-    """The competencies that students' evidence is about, each once."""
-    wanted = {
-        (who, (data.framework, data.competency)): None
-        for who, entries in asked.items()
-        for entry in entries
-        if isinstance(data := entry.event.data, EvidenceSubmitted)
-    }
-    return list(wanted)
+def wanted_by(entries: Iterable[Entry]) -> list[Key]:
+    """The competencies that a student's evidence is about, each once."""
+    evidence = (data for entry in entries if isinstance(data := entry.event.data, EvidenceSubmitted))
+    return list(dict.fromkeys((data.framework, data.competency) for data in evidence))
 
 
 def _may_move(student: Student, entries: Iterable[Entry]) -> bool:

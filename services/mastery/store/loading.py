@@ -79,15 +79,15 @@ async def pieces(connection: Connection, partition: int, subjects: Collection[st
     return {student: tuple(theirs) for student, theirs in found.items()}
 
 
-async def whole(connection: Connection, partition: int, subjects: Collection[str]) -> dict[str, Student]:
-    """The students among these that exist, with all their standings and pieces."""
+async def whole(connection: Connection, partition: int, subjects: Collection[str], *, evidence: bool = True) -> dict[str, Student]:
+    """The students among these that exist, with all their standings, and all their pieces unless told otherwise."""
     rows = await connection.fetch(
         f"SELECT {_PERSON}, {_STANDINGS} FROM students WHERE partition = $1 AND student = ANY($2::text[])",
         partition,
         list(subjects),
     )
-    evidence = await pieces(connection, partition, subjects)
-    return await wholes(connection, partition, rows, evidence)
+    theirs = await pieces(connection, partition, subjects) if evidence else {}
+    return await wholes(connection, partition, rows, theirs)
 
 
 async def wholes(
@@ -133,7 +133,7 @@ def _standing(values: Sequence[Any]) -> Standing:
 def _person(row: asyncpg.Record) -> Student:
     columns = zip(*(row[name] for name in ("programmes", "programme_levels", "programme_since", "programme_until")), strict=True)
     programmes = {values[0]: Programme(*values) for values in columns}
-    return Student(enrolment=_enrolment(row), programmes=programmes, position=row["position"])
+    return Student(enrolment=_enrolment(row), programmes=programmes, position=row["position"], whole=False)
 
 
 def _enrolment(row: asyncpg.Record) -> Enrolment | None:

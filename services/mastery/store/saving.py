@@ -22,6 +22,14 @@ _PIECES = (
     *("kinds", "assessors", "contexts", "attempts"),
 )
 
+# A whole row is rewritten from so many changed standings on: each alone costs an update of the row, and reads nothing.
+MANY = 4
+
+_WHOLE = f"""
+UPDATE students SET {", ".join(f"{name} = ${place}" for place, name in enumerate(_STUDENT[2:], start=3))}
+WHERE partition = $1 AND student = $2
+"""
+
 _PERSON = """
 UPDATE students SET school = $3, enrolled = $4, grade = $5, cohort = $6, classes = $7, since = $8,
        programmes = $9, programme_levels = $10, programme_since = $11, programme_until = $12, position = $13
@@ -51,21 +59,28 @@ Row = tuple[object, ...]
 
 
 async def students(connection: Connection, partition: int, changes: Sequence[Change[Student]], keys: Mapping[Key, int]) -> None:
-    """Write students' rows: whole ones for who is new, else what changed."""
+    """Write students' rows: whole ones for who is new or changed in much, else what changed."""
     new = [change for change in changes if change.before.position < 0]
     old = [change for change in changes if change.before.position >= 0]
+    much, little = [each for each in old if rewritten(each)], [each for each in old if not rewritten(each)]
     if new:
-        rows = [(partition, each.subject, *_person(each.after), *zip_standings(each.after.standings, keys)) for each in new]
-        await connection.copy_records_to_table("students", records=rows, columns=_STUDENT)
+        await connection.copy_records_to_table("students", records=_rows(partition, new, keys), columns=_STUDENT)
+    if much:
+        await connection.executemany(_WHOLE, _rows(partition, much, keys))
     moved = [
         (partition, each.subject, *_person(each.after))
-        for each in old
+        for each in little
         if each.before.enrolment is not each.after.enrolment or each.before.programmes is not each.after.programmes
     ]
     if moved:
         await connection.executemany(_PERSON, moved)
-    for turn in _turns(old, keys):
+    for turn in _turns(little, keys):
         await connection.execute(_STANDINGS, partition, *zip(*turn, strict=True))
+
+
+def rewritten(change: Change[Student]) -> bool:
+    """Whether a student's whole row is written, for which all her standings are known."""
+    return change.before.whole and (change.before.position < 0 or sum(1 for _ in changed(change)) >= MANY)
 
 
 async def pieces(connection: Connection, partition: int, changes: Sequence[Change[Student]], keys: Mapping[Key, int]) -> None:
@@ -89,6 +104,11 @@ async def counts(connection: Connection, partition: int, changes: Sequence[Chang
         await connection.execute(_COUNTS, partition, *zip(*rows, strict=True))
 
 
+def mentioned(changes: Sequence[Change[Student]]) -> set[Key]:
+    """The competencies whose numbers a save needs."""
+    return {key for each in changes for key in (each.after.standings if rewritten(each) else (key for key, _ in changed(each)))}
+
+
 def changed(change: Change[Student]) -> Iterator[tuple[Key, Standing]]:
     """The standings that a change touched."""
     before = change.before.standings
@@ -99,6 +119,10 @@ def zip_standings(standings: Mapping[Key, Standing], keys: Mapping[Key, int]) ->
     """Standings as the columns of a row, in the order of `_STUDENT` from `keys` on."""
     rows = [_row(keys[key], standing) for key, standing in standings.items()]
     return map(list, zip(*rows, strict=True)) if rows else ([] for _ in range(10))
+
+
+def _rows(partition: int, changes: Sequence[Change[Student]], keys: Mapping[Key, int]) -> list[Row]:
+    return [(partition, each.subject, *_person(each.after), *zip_standings(each.after.standings, keys)) for each in changes]
 
 
 def _turns(changes: Sequence[Change[Student]], keys: Mapping[Key, int]) -> list[list[Row]]:
