@@ -18,6 +18,8 @@ NO_LEVEL = {
     "no-evidence": "No evidence yet",
     "too-few": "Not enough evidence yet",
     "no-policy": "No policy covers this yet",
+    "not-yet-mastered": "Not yet mastered",
+    "below-scale": "Below the first level",
 }
 
 
