@@ -18,14 +18,15 @@ BUDGETS = {
     "tests/contracts": 1,
     "tests/architecture": 1,
     "tests/k8s": 1,
-    "tests/oracle": 4,
+    "tests/oracle": 3,
     "tests/integration/stack": 4,
     "tests/integration/log": 5,
     "tests/integration/evidence": 5,
     "tests/integration/mastery": 6,
+    "tests/integration/projection": 3,
     "tests/integration/scheduling": 3,
     "tests/integration/reporting": 4,
-    "tests/integration": 6,
+    "tests/integration": 2,
     "tests/e2e": 15,
 }
 
