@@ -64,18 +64,21 @@ class Report:
 
 
 def batches(items: Iterable[Item], size: int, rate: float | None = None) -> Iterator[Batch]:
-    """The items in batches of one publisher each, each publisher's in their order; at `rate` events a second if given."""
+    """The items in batches of one publisher each, each publisher's in their order.
+
+    With a `rate` in events a second, a batch is due when its last event would have come.
+    """
     waiting: dict[str, list[bytes]] = {}
     sent = 0
     for item in items:
         events = waiting.setdefault(item.publisher, [])
         events.append(orjson.dumps(item.submission))
         if len(events) == size:
-            yield Batch(item.publisher, waiting.pop(item.publisher), sent / rate if rate else 0.0)
             sent += size
+            yield Batch(item.publisher, waiting.pop(item.publisher), sent / rate if rate else 0.0)
     for publisher, events in waiting.items():
-        yield Batch(publisher, events, sent / rate if rate else 0.0)
         sent += len(events)
+        yield Batch(publisher, events, sent / rate if rate else 0.0)
 
 
 async def publish(

@@ -59,7 +59,7 @@ def test_a_batch_holds_one_publishers_events_in_their_order() -> None:
 
 
 def test_batches_are_due_at_the_rate_asked_for() -> None:
-    assert [batch.due for batch in batches([an_item(n) for n in range(6)], 2, rate=10.0)] == pytest.approx([0.0, 0.2, 0.4])
+    assert [batch.due for batch in batches([an_item(n) for n in range(6)], 2, rate=10.0)] == pytest.approx([0.2, 0.4, 0.6])
 
 
 def test_everything_is_sent_with_its_publishers_key_and_counted() -> None:
