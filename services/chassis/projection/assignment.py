@@ -13,7 +13,7 @@ from services.chassis.projection.cursor import Cursor
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]
     """The claims of one consumer. As its rebalance listener it only marks: every claim made before a mark is void.
 
-    `subscriber` is the library's, whose consumer is there once it is started. `held` are the inputs of a partition that stand at a cut.
+    `subscriber` is the library's; its consumer is there once it is started. `held` are a partition's inputs at a cut.
     """
 
     def __init__(self, topics: Sequence[str]) -> None:

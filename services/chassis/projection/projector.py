@@ -73,8 +73,8 @@ class Projector(Generic[S]):
         self._ask_again = ask_again
         self._labels = (view.name, str(applier.generation))
         self._assignment = Assignment(topics)
-        self._gaps: dict[tuple[int, int], int] = {}  # (partition, input) -> how often its gap was met
-        self._asked: dict[tuple[int, int], float] = {}
+        self._gaps: dict[tuple[int, int, int], int] = {}  # (partition, input, sequence) -> how often it was missed
+        self._asked: dict[tuple[int, int, int], float] = {}
         self._parkings: deque[float] = deque()
         self._slots = asyncio.Semaphore(CONCURRENT)
         self._fatal: Unavailable | None = None
@@ -178,7 +178,6 @@ class Projector(Generic[S]):
     def _after(self, partition: int, applied: Applied, entries: int) -> None:
         APPLIED.labels(*self._labels).inc(entries)
         self._assignment.cursors[partition] = applied.cursor
-        self._gaps = {key: tries for key, tries in self._gaps.items() if key[0] != partition}
         if applied.held:
             self._assignment.hold(partition, applied.held)
         if self.paused is not None:
@@ -229,7 +228,7 @@ class Projector(Generic[S]):
 
         From then on records are read and not applied, until the missing one comes.
         """
-        key = (gap.partition, gap.input)
+        key = (gap.partition, gap.input, gap.expected)
         tries = self._gaps.get(key, 0)
         log.warning("a sequence is missing", extra={"partition": gap.partition, "input": gap.input, "tries": tries})
         target = self._assignment.target(gap.input, gap.partition)
