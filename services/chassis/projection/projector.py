@@ -236,8 +236,16 @@ class Projector(Generic[S]):
             self._assignment.seek(self._assignment.cursors[gap.partition], [gap.input])
         elif tries == 1:
             self._assignment.consumer.seek(target, await self._offset_at_tick(target, gap))
-        elif tries == 2 and self._ask_again is not None:
+        else:
+            await self._ask_owner(gap)
+        self._gaps[key] = tries + 1
+
+    async def _ask_owner(self, gap: Gap) -> None:
+        now = asyncio.get_running_loop().time()
+        key = (gap.partition, gap.input, gap.expected)
+        if self._ask_again is not None and now - self._asked.get(key, -ASK_SECONDS) >= ASK_SECONDS:
             await self._ask_again(gap.input, gap.partition, gap.expected)
+            self._asked[key] = now
 
     async def _offset_at_tick(self, target: TopicPartition, gap: Gap) -> int:
         tick = self._assignment.cursors[gap.partition].ticks[gap.input]
