@@ -32,7 +32,7 @@ class Witness(httpx.AsyncHTTPTransport):
             sent = [json.loads(line) for line in request.content.splitlines()]
             for submission, result in zip(sent, body["results"], strict=True):
                 if result["outcome"] in ("accepted", "duplicate"):
-                    self.receipts[submission["source"], submission["id"]] = int(result["receipt"]["position"])
+                    self.receipts[submission["source"], submission["id"]] = int(result["position"])
         return response
 
 
