@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from contracts.topics import MASTERY_CHANGES
 from services.chassis import postgres, web
 from services.chassis.errors import Unavailable
 from services.chassis.health import Health
+from services.chassis.log import republish
 from services.chassis.projection import worker
 from services.mastery import api
 from services.mastery.handlers import view
@@ -39,10 +41,12 @@ def create_api(settings: MasterySettings) -> FastAPI:
 
             health.add_ready("view", readable)
             app.state.queries = queries
+            app.state.pool = pool
             yield ()
 
     app = web.create_app("Cairn mastery", health=health, parts=parts)
     app.include_router(api.router)
+    app.include_router(republish.routes(MASTERY_CHANGES.name, lambda request: request.app.state.pool))
     return app
 
 
