@@ -31,7 +31,7 @@ async def adopt(platform: Platform, version: int, method: dict[str, object]) -> 
     async with httpx.AsyncClient(base_url=platform.settings["CAIRN_EVIDENCE_URL"], timeout=30) as client:
         answer = await client.post("/v1/evidence", json=submission, headers={"Authorization": f"Bearer {key}"})
     assert answer.status_code == 201, answer.text
-    return int(answer.json()["receipt"]["position"])
+    return int(answer.json()["position"])
 
 
 async def moves_of(pool: Pool, version: int) -> list[tuple[str, str]]:
