@@ -108,6 +108,9 @@ def erase(home: Home, say: Callable[[str], None]) -> None:
     plan = home.plan()
     if plan is None:
         raise Unavailable(f"{home.folder} holds no stack")
+    for kind, name in CHOSEN_BY_ENVIRONMENT.items():
+        if not _from_environment(home, kind):
+            os.environ.pop(name, None)  # it was read from the stack's own `env`, and names the stack's own server
     for server in (
         resolve_kafka(home.folder, backend=plan.kafka, brokers=plan.brokers),
         resolve_postgres(home.folder, backend=plan.postgres),
