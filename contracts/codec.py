@@ -48,20 +48,20 @@ def prepare(
     """
     if (subject is None) is not data.REFERENCE:
         raise TypeError(f"{data.TYPE}: a student's event has a subject, a reference event has none")
-    head: dict[str, Any] = {"specversion": "1.0", "id": id, "source": source, "type": data.TYPE}
+    text = f'{{"specversion":"1.0","id":{_quoted(id)},"source":{_quoted(source)},"type":{_quoted(data.TYPE)}'
     if subject is not None:
-        head["subject"] = subject
-    head |= {"time": timestamp(time), "dataschema": dataschema_of(data.TYPE)}
+        text += f',"subject":{_quoted(subject)}'
+    text += f',"time":"{timestamp(time)}","dataschema":{_quoted(dataschema_of(data.TYPE))}'
     for name in _EXTENSIONS:
         if (value := extensions.pop(name, None)) is not None:
-            head[name] = value
+            text += f',"{name}":{value if isinstance(value, int) else _quoted(value)}'
     if extensions:
         raise TypeError(f"not an extension of the envelope: {sorted(extensions)}")
-    body = data.model_dump_json(by_alias=True, exclude_none=True)
-    return f'{_compact(head)[:-1]},"data":{body}'.encode()
+    return f'{text},"data":{data.model_dump_json(by_alias=True, exclude_none=True)}'.encode()
 
 
-_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode  # made once: json.dumps would make it anew each time
+# A string as JSON, not escaping what is not ASCII. Half of what `json.dumps` costs for a whole envelope.
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 _EXTENSIONS = (
     "correlationid",
@@ -93,4 +93,4 @@ def decode(record: bytes) -> Event[Data]:
 def timestamp(time: datetime) -> str:
     """RFC 3339 in UTC with microseconds, always 27 characters: text order is time order."""
     # Not strftime: its %Y writes the year 987 with three digits.
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    return time.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"

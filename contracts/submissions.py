@@ -45,11 +45,11 @@ from contracts.events.evidence import EvidenceKind
 from contracts.events.schools import Part, Term
 from contracts.ids import Code, EventId, Source
 
-# The shape of RFC 3339 (section 5.6). Nine fractional digits are read and cut to the log's six.
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-# Times outside are typing errors: they would make a deduplication partition for a day that nobody meant.
+# The shape of RFC 3339 (section 5.6). Nine fractional digits are read and cut to the log's six. Years outside are typing errors:
+# they would make a deduplication partition for a day that nobody meant.
 FIRST_YEAR, LAST_YEAR = 1900, 2199
+_TIME = re.compile(r"(?:19|20|21)\d\d-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 # Points. The log keeps thousandths of a point, see `contracts.events.evidence.Thousandths`.
 MOST_POINTS = 1_000_000
 _THOUSANDTH = Decimal("0.001")
@@ -59,10 +59,11 @@ _SCORE_EXPECTED = f"a JSON number from -{MOST_POINTS} to {MOST_POINTS} with at m
 
 
 def _instant(value: object) -> dt.datetime:
-    if not isinstance(value, str) or not _TIME.fullmatch(value) or not FIRST_YEAR <= int(value[:4]) <= LAST_YEAR:
+    """An instant in UTC, to the microsecond."""
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
         raise ValueError(_TIME_EXPECTED)
     try:
-        return dt.datetime.fromisoformat(value.upper())
+        return dt.datetime.fromisoformat(value.upper()).astimezone(dt.UTC)
     except ValueError:
         raise ValueError(_TIME_EXPECTED) from None  # its own words quote the value
 

@@ -7,6 +7,7 @@ was `expected`; the framework's own errors too. None of them repeats what the ca
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 import sys
@@ -274,6 +275,7 @@ async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
 
 def run(app: FastAPI, settings: ServiceSettings) -> None:
     """Serve until SIGTERM or SIGINT. Exits with 1 when a background task ended, so that whoever watches starts it again."""
+    _let_the_collector_rest()
     with listening(settings.host, settings.port) as bound:
         server = uvicorn.Server(
             uvicorn.Config(
@@ -292,6 +294,16 @@ def run(app: FastAPI, settings: ServiceSettings) -> None:
         server.run(sockets=[bound])
     if getattr(app.state, "failed", False):
         sys.exit(1)
+
+
+def _let_the_collector_rest() -> None:
+    """Look for cycles once in 50,000 new objects, not in 700, and never again through what was imported.
+
+    A batch of 500 events makes 20,000 objects and no cycles; at the default the collector takes a tenth of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def listening(host: str, port: int) -> socket.socket:

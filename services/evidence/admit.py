@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.codec import prepare
+from contracts.codec import prepare, timestamp
 from contracts.envelope import Data
 from contracts.events import EVENTS, EvidenceSubmitted
 from contracts.ids import EventId, Source
@@ -50,8 +50,8 @@ class Admitted:
     staff: tuple[Key, ...]
 
 
-def admit(item: Item, publisher: Publisher, key: bytes) -> Admitted:
-    """Check an item of a publisher's. Raises `Rejected`. `key` is the vault's HMAC key."""
+def admit(item: Item, publisher: Publisher, sameness: hmac.HMAC) -> Admitted:
+    """Check an item of a publisher's. Raises `Rejected`. `sameness` is `keyed` with the vault's key."""
     if item.fault is not None:
         raise item.fault
     submission = _validated(item.value, publisher)
@@ -62,8 +62,20 @@ def admit(item: Item, publisher: Publisher, key: bytes) -> Admitted:
     else:
         _check_reference(submission, publisher)
         students, staff = _people(submission.data)
-    sameness = hmac.digest(key, canonical(submission), "sha256")
-    return Admitted(item, submission, day_of(submission.id, submission.time), sameness, students, staff)
+    submissionhash = hashed(sameness, canonical(submission))
+    return Admitted(item, submission, day_of(submission.id, submission.time), submissionhash, students, staff)
+
+
+def keyed(key: bytes) -> hmac.HMAC:
+    """HMAC-SHA-256 with the key taken in, to be copied for each message: `hmac.digest` sets the algorithm up anew each time."""
+    return hmac.new(key, digestmod="sha256")
+
+
+def hashed(sameness: hmac.HMAC, message: bytes) -> bytes:
+    """The HMAC of a message, 32 bytes."""
+    mac = sameness.copy()
+    mac.update(message)
+    return mac.digest()
 
 
 _EVIDENCE = SUBMISSIONS[EvidenceSubmitted.TYPE]
@@ -98,8 +110,23 @@ def canonical(submission: Submission[Any]) -> bytes:
 
     Sorted UTF-8 JSON is RFC 8785 here, because there are only ASCII names, strings and integers below 2**53.
     """
-    meaning = submission.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_FORM)
+    if type(submission) is _EVIDENCE:
+        meaning = _meaning_of_evidence(submission)
+    else:
+        meaning = submission.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_FORM)
     return orjson.dumps(meaning, option=orjson.OPT_SORT_KEYS)
+
+
+def _meaning_of_evidence(submission: Submission[Any]) -> dict[str, Any]:
+    """What `model_dump` would give, which the tests prove, in a quarter of the time: most of what comes is evidence."""
+    data = {name: value for name, value in submission.data.__dict__.items() if value is not None}
+    data["student"] = data["student"].__dict__
+    if "assessor" in data:
+        data["assessor"] = data["assessor"].__dict__
+    if "due" in data:
+        data["due"] = timestamp(data["due"])
+    meaning = {name: value for name, value in submission.__dict__.items() if value is not None and name not in _FORM}
+    return meaning | {"time": timestamp(submission.time), "data": data}
 
 
 _FORM = {"specversion", "datacontenttype", "dataschema"}

@@ -12,7 +12,7 @@ from prometheus_client import Counter
 
 from services.chassis.errors import Conflict, Rejected, Transient
 from services.chassis.telemetry import traceparent
-from services.evidence.admit import Admitted, admit, draft, hold, refusal
+from services.evidence.admit import Admitted, admit, draft, hold, keyed, refusal
 from services.evidence.domain import Abandoned, Batch, Conflicting, Draft, Held, Hold, Outcome, Receipt, Refusal
 from services.evidence.gather import Gatherer
 from services.evidence.grants import Publisher
@@ -71,7 +71,7 @@ class Door:
         self.vault = vault
         self._gatherer = Gatherer(ledger)
         self._schools_of = schools_of
-        self._key = key
+        self._sameness = keyed(key)
 
     async def submit(self, publisher: Publisher, items: Sequence[Item], *, atomic: bool = False) -> list[Answer]:
         """An answer for each item, in order. Everything accepted or held is durable once this returns."""
@@ -96,7 +96,7 @@ class Door:
     def admit(self, item: Item, publisher: Publisher, *, held: bool = False) -> Admitted | TurnedAway:
         """The item checked as far as it can be without looking anything up."""
         try:
-            return admit(item, publisher, self._key)
+            return admit(item, publisher, self._sameness)
         except Rejected as rejected:
             return TurnedAway(refusal(item, publisher, rejected, held=held), rejected)
 

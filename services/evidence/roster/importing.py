@@ -6,7 +6,6 @@ after each append; an import that was killed in between states those events once
 
 from __future__ import annotations
 
-import hmac
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from contracts.ids import derived_id
 from contracts.submissions import SUBMISSIONS
 from services.chassis.postgres import Pool, passing
 from services.chassis.telemetry import traceparent
-from services.evidence.admit import Key
+from services.evidence.admit import Key, hashed, keyed
 from services.evidence.domain import Batch, Draft, Receipt, day_of
 from services.evidence.grants import Publisher, short
 from services.evidence.ledger import Ledger
@@ -107,7 +106,7 @@ class Importer:
         self._ledger = ledger
         self._vault = vault
         self._pool = pool
-        self._key = key
+        self._sameness = keyed(key)
         self._today = today
         self._advance = advance
         self._merges = 0
@@ -233,7 +232,7 @@ class Importer:
         source = ROSTER.name
         id = derived_id(source, stated.key, stated.version, digest(stated.data).hex())
         meaning = {"source": source, "id": id, "time": timestamp(stated.time), "subject": stated.subject, "data": told}
-        sameness = hmac.digest(self._key, orjson.dumps(meaning, option=orjson.OPT_SORT_KEYS), "sha256")
+        sameness = hashed(self._sameness, orjson.dumps(meaning, option=orjson.OPT_SORT_KEYS))
         prepared = prepare(
             stated.data, id=id, source=source, time=stated.time, subject=stated.subject, submissionhash=sameness.hex()
         )

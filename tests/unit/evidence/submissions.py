@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from contracts.submissions import SUBMISSIONS
-from services.evidence.admit import Admitted, admit
+from services.evidence.admit import Admitted, admit, keyed
 from services.evidence.grants import Publisher
 from services.evidence.parse import Item
 
-KEY = b"k" * 32
+KEY = keyed(b"k" * 32)
 ALGEBRA = Publisher("algebra")
 CURRICULUM = Publisher("curriculum", frozenset(SUBMISSIONS))
 EVIDENCE = "cairn.evidence.submitted.v1"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from contracts.codec import decode, finish
 from contracts.events import ClassRegistered, EvidenceSubmitted, StaffRegistered, StudentEnrolled
 from services.chassis.errors import Rejected
-from services.evidence.admit import Key, canonical, draft, refusal
+from services.evidence.admit import _FORM, Key, canonical, draft, refusal
 from services.evidence.grants import Publisher
 from tests.unit.evidence.submissions import ALGEBRA, CURRICULUM, admitted, an_event, an_item
 
@@ -210,6 +210,32 @@ def test_the_normal_form_of_a_submission_is_rfc_8785() -> None:
     form = canonical(admitted(event).submission)
     assert rfc8785.dumps(json.loads(form)) == form
     assert json.loads(form)["data"]["due"] == "2026-03-02T09:00:00.500000Z"
+
+
+CODE = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,20}", fullmatch=True)
+PRINTABLE = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=20)
+PERSON = st.fixed_dictionaries({"scheme": CODE, "value": PRINTABLE})
+TIME = st.datetimes(datetime(1950, 1, 1), datetime(2150, 1, 1), timezones=st.just(UTC)).map(datetime.isoformat)
+SENT = st.fixed_dictionaries(
+    {},
+    optional={
+        "student": PERSON,
+        "assessor": PERSON,
+        "context": CODE,
+        "due": TIME,
+        "attempt": st.integers(1, 9),
+        "language": CODE,
+        "accommodations": st.lists(CODE, max_size=3),
+        "score": st.integers(-(10**9), 10**9).map(lambda thousandths: Decimal(thousandths).scaleb(-3)),
+    },
+)
+
+
+@given(SENT, st.none() | PRINTABLE, TIME)
+def test_the_short_way_to_the_normal_form_of_evidence_is_the_long_one(data: dict[str, Any], key: str | None, time: str) -> None:
+    submission = admitted(an_event(time=time, sourcekey=key, data=data)).submission
+    long = submission.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=_FORM)
+    assert canonical(submission) == rfc8785.dumps(long)
 
 
 @given(st.datetimes(datetime(1950, 1, 1), datetime(2150, 1, 1)), st.integers(-14 * 60, 14 * 60), st.integers(-(10**9), 10**9))
