@@ -46,10 +46,10 @@ async def until_more(receipts: Receipts, before: int) -> None:
 
 
 @asynccontextmanager
-async def publishing(platform: Platform, *, rate: float, seconds: float) -> AsyncIterator[Receipts]:
+async def publishing(platform: Platform, *, rate: float, seconds: float, witness: Witness | None = None) -> AsyncIterator[Receipts]:
     """Publish while the block runs, and to the end of `seconds`; the receipts grow meanwhile."""
     keys = json.loads((platform.home / "publishers.json").read_text(encoding="utf-8"))
-    witness, report = Witness(), Report()
+    witness, report = witness or Witness(), Report()
     to_send = batches(for_seconds(highschool_items(str(uuid4()), SCHOOL), rate, seconds), 20, rate)
     url = platform.settings["CAIRN_EVIDENCE_URL"]
     task = asyncio.create_task(publish(to_send, url=url, keys=keys, report=report, connections=8, transport=witness))
