@@ -147,7 +147,7 @@ def user_of(row: Row, roles: Mapping[str, list[tuple[str, str]]]) -> User | None
         given=row.get("preferredFirstName") or row.get("givenName"),
         family=row.get("preferredLastName") or row.get("familyName"),
         schools=tuple(sorted({org for _, org in theirs if org})),
-        grade=next(iter(row.list("grades")), ""),
+        grade=code(grades[0], "grades") if (grades := row.list("grades")) else "",
         cohort=code(cohort, "metadata.cairn.cohort") if cohort else None,
         active=row.get("enabledUser").lower() != "false",
         identifiers=tuple(
