@@ -2,7 +2,8 @@
 
 Inside the measure: decoding the records, loading, folding, saving, digests, outbox, cursor, commits; two partitions side by
 side in one process, batches of `BATCH`. Not inside: Kafka. The limit is the very statements of that run, recorded with their
-arguments and written once more into a copy of the database as it was before: no reads, no fold.
+arguments and written once more into a copy of the database as it was before: no reads, no fold. The collector of garbage is set
+as a worker sets it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from services.chassis.postgres import Pool
 from services.chassis.projection.apply import Applier
 from services.chassis.projection.serving import create_generation
 from services.chassis.projection.view import Entry
+from services.chassis.projection.worker import collect_seldom
 from services.mastery.domain import Student
 from services.mastery.handlers import view
 from tests.bench.report import report
@@ -159,6 +161,7 @@ def database_of(dsn: str) -> str:
 async def measure(stack: Stack) -> None:
     """Fold and record, then write again."""
     years = [a_school_year(partition) for partition in range(PARTITIONS)]
+    collect_seldom()
     dsn = stack.fresh_database("mastery")
     await warmed(dsn, years)
     copy = copied(stack, dsn)
