@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from services.chassis.errors import Rejected
 
@@ -35,8 +35,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One item as sent: its JSON value, or why it has none. `text` is a slice of the body (bytes where it is not UTF-8)."""
 
     text: str | bytes

@@ -5,10 +5,12 @@ Owns: the way from items to outcomes. Must not: know HTTP or JSON's spelling, or
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from prometheus_client import Counter
+import prometheus_client
 
 from services.chassis.errors import Conflict, Rejected, Transient
 from services.chassis.telemetry import traceparent
@@ -24,14 +26,13 @@ UNKNOWN_STUDENT, UNKNOWN_STAFF = "unknown-student", "unknown-staff"
 # A merge is rare, and each takes one more try. More in a row means that something else is wrong.
 MOST_RESOLUTIONS = 5
 
-outcomes = Counter("cairn_submissions_total", "Items submitted, by what became of them", ["publisher", "outcome"])
+outcomes = prometheus_client.Counter("cairn_submissions_total", "Items submitted, by what became of them", ["publisher", "outcome"])
 
 # The schools at which students are enrolled now, by pseudonym.
 SchoolsOf = Callable[[Collection[str]], Awaitable[Mapping[str, frozenset[str]]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What became of one item. `source` and `id` are None where they could not be read. A `Rejected` was refused here."""
 
     source: str | None
@@ -83,8 +84,8 @@ class Door:
             except Conflict:
                 await self.vault.refresh()
                 continue
-            for answer in answers:
-                outcomes.labels(publisher.name, answer.word).inc()
+            for word, count in Counter(answer.word for answer in answers).items():
+                outcomes.labels(publisher.name, word).inc(count)
             return answers
         raise Transient("identifiers are being merged")
 
