@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import date
-from enum import Enum, auto
+from enum import Enum
 
 from services.evidence.domain import Batch, Draft, Hold, Refusal
 
@@ -15,24 +16,17 @@ Pair = tuple[str, str]
 
 
 class Standing(Enum):
-    """How an item stands after the ledger has looked at it."""
+    """How an item stands after the ledger has looked at it, and the counter that it adds to."""
 
-    ACCEPTED = auto()
-    DUPLICATE = auto()
-    CONFLICTING = auto()
-    ABANDONED = auto()
-    HELD = auto()
-    HELD_ALREADY = auto()
+    ACCEPTED = "accepted", "accepted"
+    DUPLICATE = "duplicate", "duplicate"
+    CONFLICTING = "conflicting", "rejected"
+    ABANDONED = "abandoned", "rejected"
+    HELD = "held", "held"
+    HELD_ALREADY = "held already", "duplicate"
 
-
-COUNTER = {
-    Standing.ACCEPTED: "accepted",
-    Standing.DUPLICATE: "duplicate",
-    Standing.CONFLICTING: "rejected",
-    Standing.ABANDONED: "rejected",
-    Standing.HELD: "held",
-    Standing.HELD_ALREADY: "duplicate",
-}
+    def __init__(self, _: str, counter: str) -> None:
+        self.counter = counter
 
 
 @dataclass(slots=True)
@@ -45,13 +39,13 @@ class Counts:
     rejected: int = 0
     held: int = 0
 
-    def add(self, counter: str, *, released: bool = False) -> None:
-        """One more outcome. An item that was released from `held` was received when it came."""
+    def add(self, counter: str, count: int = 1, *, released: bool = False) -> None:
+        """So many more of one outcome. Items that were released from `held` were received when they came."""
         if released:
-            self.held -= 1
+            self.held -= count
         else:
-            self.received += 1
-        setattr(self, counter, getattr(self, counter) + 1)
+            self.received += count
+        setattr(self, counter, getattr(self, counter) + count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +94,14 @@ def _sorted_out(batch: Batch, past: Past, first: int) -> Sifted:
     position = first
     for draft in batch.drafts:
         key = (draft.day, draft.source, draft.id)
-        if (standing := _known(draft, seen.get(key), waiting)) is None:
-            if draft.held and (draft.source, draft.id) not in past.released:
-                standing = Standing.ABANDONED, None
-            else:
-                standing = Standing.ACCEPTED, position
-                seen[key] = position, draft.submissionhash
-                sifted.accepted.append(draft)
-                position += 1
+        standing = _known(draft, seen.get(key), waiting)
+        if standing is None and draft.held and key[1:] not in past.released:
+            standing = Standing.ABANDONED, None
+        if standing is None:
+            standing = Standing.ACCEPTED, position
+            seen[key] = position, draft.submissionhash
+            sifted.accepted.append(draft)
+            position += 1
         sifted.standings.append(standing)
     for hold in batch.holds:
         pair = (hold.source, hold.id)
@@ -143,22 +137,25 @@ def _abandoned(sifted: Sifted) -> Sifted:
 
 def _count(batch: Batch, sifted: Sifted, released: set[Pair]) -> None:
     """Each item once. What was to be released and is held no more was counted by whoever took it."""
-    counts = sifted.counts
-    for draft, (standing, _) in zip(batch.drafts, sifted.standings, strict=False):
-        pair = (draft.source, draft.id)
-        if not draft.held:
-            counts.setdefault(draft.publisher, Counts()).add(COUNTER[standing])
-        elif pair in released:
-            released.remove(pair)
-            counts.setdefault(draft.publisher, Counts()).add(COUNTER[standing], released=True)
-    for hold, (standing, _) in zip(batch.holds, sifted.standings[len(batch.drafts) :], strict=True):
-        counts.setdefault(hold.publisher, Counts()).add(COUNTER[standing])
-    for refusal in sifted.refusals:
-        counts.setdefault(refusal.publisher, Counts()).add("rejected", released=refusal.held)
+    items: tuple[Draft | Hold, ...] = batch.drafts + batch.holds
+    freed: list[tuple[str, str]] = []
+    came: list[tuple[str, str]] = [(each.publisher, "rejected") for each in sifted.refusals if not each.held]
+    for item, (standing, _) in zip(items, sifted.standings, strict=True):
+        if not (isinstance(item, Draft) and item.held):
+            came.append((item.publisher, standing.counter))
+        elif (item.source, item.id) in released:
+            released.remove((item.source, item.id))
+            freed.append((item.publisher, standing.counter))
+    freed += [(each.publisher, "rejected") for each in sifted.refusals if each.held]
+    for moved, was_held in ((came, False), (freed, True)):
+        for (publisher, counter), count in Counter(moved).items():
+            sifted.counts.setdefault(publisher, Counts()).add(counter, count, released=was_held)
 
 
 def _refused_after_all(batch: Batch, sifted: Sifted) -> list[Refusal]:
     """Conflicts, and what was given up with them, are kept like any refusal."""
+    if len(sifted.accepted) == len(sifted.standings):
+        return []
     items: tuple[Draft | Hold, ...] = batch.drafts + batch.holds
     refusals = []
     for item, (standing, _) in zip(items, sifted.standings, strict=True):

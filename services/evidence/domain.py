@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import NamedTuple
 
 from contracts.ids import uuid7_day
 
@@ -83,8 +84,7 @@ class Batch:
     atomic: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The event is in the log, durably. `leaf` is its Merkle leaf hash, SHA-256(0x00 ‖ record)."""
 
     position: int

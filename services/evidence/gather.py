@@ -27,13 +27,12 @@ class Appends(Protocol):
 
 
 class Gatherer:
-    """Gathers single drafts for a ledger. `appends` of them may be under way at once: while one commits, one is prepared."""
+    """Gathers single drafts for a ledger. One append is under way at a time: two would only wait for each other at the head."""
 
-    def __init__(self, ledger: Appends, *, appends: int = 2) -> None:
+    def __init__(self, ledger: Appends) -> None:
         self._ledger = ledger
         self._waiting: deque[tuple[Draft, asyncio.Future[Outcome]]] = deque()
-        self._idle = appends
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._appending: asyncio.Task[None] | None = None
 
     async def submit(self, draft: Draft) -> Outcome:
         """The outcome of one draft. `Transient` when too many wait; otherwise whatever `Ledger.append` raises."""
@@ -41,11 +40,8 @@ class Gatherer:
             raise Transient("too many submissions are waiting")
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((draft, outcome))
-        if self._idle:
-            self._idle -= 1
-            task = asyncio.create_task(self._append_waiting())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if self._appending is None:
+            self._appending = asyncio.create_task(self._append_waiting())
         return await outcome
 
     async def _append_waiting(self) -> None:
@@ -55,7 +51,7 @@ class Gatherer:
                 together = [self._waiting.popleft() for _ in range(min(MOST_TOGETHER, len(self._waiting)))]
                 await self._append(together)
         finally:
-            self._idle += 1
+            self._appending = None
 
     async def _append(self, together: Sequence[tuple[Draft, asyncio.Future[Outcome]]]) -> None:
         try:

@@ -7,7 +7,9 @@ Must not: parse, resolve identifiers, or publish.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -77,36 +79,32 @@ class Ledger:
         """
         self._must_have_compared()
         if not batch.drafts and not batch.holds and not quarantine.pairs_to_release(batch):
-            await retry(lambda: self._refuse(batch))
+            if batch.refusals:
+                await retry(lambda: self._refuse(batch))
             return []
         items: tuple[Draft | Hold, ...] = batch.drafts + batch.holds
         keys = [key_of(item) for item in items]
-        sifted, rows = await retry(lambda: self._append(batch, keys))
-        return await self._outcomes(sifted, rows)
+        sifted, receipts = await retry(lambda: self._append(batch, keys))
+        return await self._outcomes(sifted, receipts)
 
     async def _refuse(self, batch: Batch) -> None:
         """Refusals alone touch neither head nor log."""
         async with self._pool.acquire() as connection, connection.transaction():
-            await _keep(connection, sift(batch, Past({}), 0))
+            sifted = sift(batch, Past({}), 0)
+            await store.count(connection, sifted.counts)
+            await _keep(connection, sifted)
 
-    async def _append(self, batch: Batch, keys: Sequence[Key]) -> tuple[Sifted, list[Row]]:
+    async def _append(self, batch: Batch, keys: Sequence[Key]) -> tuple[Sifted, list[Receipt]]:
         async with self._pool.acquire() as connection, connection.transaction():
             head, now = await self._lock(connection)
             if any(draft.merges != head.merges for draft in batch.drafts if draft.subject):
                 raise Conflict("identifiers were merged meanwhile: resolve again")
-            past = await _past(connection, batch, keys)
-            ticks, ticked = number_tick(head, now) if crosses(head, now) else ([], head)
-            sifted = sift(batch, past, ticked.position)
-            rows: list[Row] = []
-            if sifted.accepted:
-                rows, after = number(ticked, sifted.accepted, now)
-                await store.append(connection, ticks + rows)
-                await store.remember(connection, sifted.accepted, ticked.position)
-                await store.move_head(connection, after)
-            await _keep(connection, sifted)
-        if rows:
-            self._saw(after)
-        return sifted, rows
+            past, plan = await asyncio.gather(_past(connection, batch, keys), _guess(batch, head, now))
+            if past != NOTHING:
+                plan = _plan(batch, past, head, now)
+            _, receipts = await asyncio.gather(_carry_out(connection, plan), _receipts(plan))
+        self._saw(plan.head)
+        return plan.sifted, receipts
 
     async def _lock(self, connection: Connection) -> tuple[Head, datetime]:
         floor = self._floor
@@ -125,9 +123,11 @@ class Ledger:
             raise Unavailable(f"the ledger ends at {head.position}, and this process saw {floor}. {tail.REMEDY}")
         self._floor = max(self._floor, head.position)
 
-    async def _outcomes(self, sifted: Sifted, rows: Sequence[Row]) -> list[Outcome]:
-        """Receipts of what is new come from its rows, of duplicates from the log."""
-        receipts = {row[0]: Receipt(row[0], leaf_of(row[-1]), row[1]) for row in rows}
+    async def _outcomes(self, sifted: Sifted, new: list[Receipt]) -> list[Outcome]:
+        """An outcome for each standing. Receipts of duplicates come from the log."""
+        if len(new) == len(sifted.standings):
+            return list(new)
+        receipts = {receipt.position: receipt for receipt in new}
         older = {at for standing, at in sifted.standings if standing is Standing.DUPLICATE and at is not None} - receipts.keys()
         if older:
             with passing():
@@ -219,6 +219,33 @@ def _due(head: Head, now: datetime) -> bool:
     return head.position > head.tick + 1 and now - head.ticked >= SECOND
 
 
+NOTHING = Past({})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an append will write: `ticks` before the `rows` of what is accepted, and the head after both."""
+
+    sifted: Sifted
+    ticks: list[Row]
+    rows: list[Row]
+    head: Head
+
+
+def _plan(batch: Batch, past: Past, head: Head, now: datetime) -> Plan:
+    ticks, ticked = number_tick(head, now) if crosses(head, now) else ([], head)
+    sifted = sift(batch, past, ticked.position)
+    if not sifted.accepted:
+        return Plan(sifted, [], [], head)
+    rows, after = number(ticked, sifted.accepted, now)
+    return Plan(sifted, ticks, rows, after)
+
+
+async def _guess(batch: Batch, head: Head, now: datetime) -> Plan:
+    """The plan if nothing of the batch was seen, which is usual. It is made while the database looks."""
+    return _plan(batch, NOTHING, head, now)
+
+
 async def _past(connection: Connection, batch: Batch, keys: Sequence[Key]) -> Past:
     """What is known of the batch's keys. Under the lock, so it stays true until the transaction ends."""
     pairs = quarantine.pairs_to_release(batch)
@@ -227,22 +254,34 @@ async def _past(connection: Connection, batch: Batch, keys: Sequence[Key]) -> Pa
     return Past(seen, waiting, released)
 
 
+async def _carry_out(connection: Connection, plan: Plan) -> None:
+    if plan.rows:
+        await store.append(connection, plan.ticks + plan.rows)
+        await store.remember(connection, plan.sifted.accepted, plan.rows[0][0])
+        await store.move_head_and_count(connection, plan.head, plan.sifted.counts)
+    elif plan.sifted.counts:
+        await store.count(connection, plan.sifted.counts)
+    await _keep(connection, plan.sifted)
+
+
+async def _receipts(plan: Plan) -> list[Receipt]:
+    """The receipts of what the plan appends. Leaves are hashed while the database writes."""
+    return [Receipt(row[0], leaf_of(row[-1]), row[1]) for row in plan.rows]
+
+
 async def _keep(connection: Connection, sifted: Sifted) -> None:
-    """Hold, keep what was refused, count."""
+    """Hold, and keep what was refused."""
     if sifted.holds:
         await quarantine.hold(connection, sifted.holds)
     if sifted.refusals:
         await quarantine.refuse(connection, sifted.refusals)
-    if sifted.counts:
-        await store.count(connection, sifted.counts)
 
 
 def _outcome(standing: Standing, at: int | None, receipts: dict[int, Receipt]) -> Outcome:
     match standing:
         case Standing.ACCEPTED | Standing.DUPLICATE:
             assert at is not None
-            receipt = receipts[at]
-            return Receipt(at, receipt.leaf, receipt.recordedtime, duplicate=standing is Standing.DUPLICATE)
+            return receipts[at]._replace(duplicate=standing is Standing.DUPLICATE)
         case Standing.CONFLICTING:
             return Conflicting(at)
         case Standing.ABANDONED:

@@ -39,8 +39,8 @@ CREATE TABLE public.head (
 -- `seen_after` until they come near. A wrong clock can therefore not make partitions.
 CREATE TABLE public.seen (
     day date NOT NULL,
-    source text NOT NULL,
-    id text NOT NULL,
+    source text COLLATE "C" NOT NULL, -- compared by every append, for equality only: the database's language is of no use here
+    id text COLLATE "C" NOT NULL,
     position bigint NOT NULL,
     submissionhash bytea NOT NULL,
     PRIMARY KEY (day, source, id)

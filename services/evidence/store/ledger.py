@@ -26,7 +26,14 @@ LOCK = f"SELECT h.*, greatest(h.recordedtime, clock_timestamp()) AS now FROM (SE
 
 READ = f"SELECT {HEAD}, clock_timestamp() AS now FROM public.head"
 
-# `day = ANY` prunes the partitions when the statement is planned; the lateral subquery makes it one probe of an index a key.
+# The keys of one day and one source: what a publisher's batch usually is.
+KNOWN_OF_A_DAY = """
+SELECT id, position, submissionhash FROM public.seen WHERE day = $1 AND source = $2 AND id = ANY ($3::text[])
+UNION ALL
+SELECT id, NULL, submissionhash FROM public.held WHERE source = $2 AND id = ANY ($3::text[])
+"""
+
+# Any keys. `day = ANY` prunes the partitions when the statement is planned; the lateral subquery makes it one probe a key.
 KNOWN = """
 SELECT k.number, s.position, s.submissionhash
 FROM unnest($1::date[], $2::text[], $3::text[]) WITH ORDINALITY AS k (day, source, id, number),
@@ -42,13 +49,15 @@ JOIN public.held h ON h.source = k.source AND h.id = k.id
 
 MOVE = "UPDATE public.head SET position = $1, recordedtime = $2, tick = $3, ticked = $4, sequences = $5"
 
-COUNT = """
+_COUNT = """
 INSERT INTO public.counters AS c (publisher, received, accepted, duplicate, rejected, held)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[]) AS n (publisher)
+SELECT * FROM unnest(${}::text[], ${}::bigint[], ${}::bigint[], ${}::bigint[], ${}::bigint[], ${}::bigint[]) AS n (publisher)
 ORDER BY publisher
 ON CONFLICT (publisher) DO UPDATE SET received = c.received + excluded.received, accepted = c.accepted + excluded.accepted,
     duplicate = c.duplicate + excluded.duplicate, rejected = c.rejected + excluded.rejected, held = c.held + excluded.held
 """
+COUNT = _COUNT.format(*range(1, 7))
+MOVE_AND_COUNT = f"WITH moved AS ({MOVE}) {_COUNT.format(*range(6, 12))}"
 
 # The head is made with the log's first row, once, whoever comes first.
 OPEN = f"""
@@ -100,14 +109,15 @@ async def clock(connection: Connection) -> datetime:
 async def known(connection: Connection, keys: Sequence[Key]) -> tuple[dict[Key, tuple[int, bytes]], dict[Pair, bytes]]:
     """What is in the log, and what is held, under these keys: {key: (position, hash)} and {(source, id): hash}."""
     days, sources, ids = zip(*keys, strict=True)
-    seen: dict[Key, tuple[int, bytes]] = {}
-    waiting: dict[Pair, bytes] = {}
-    for number, position, submissionhash in await connection.fetch(KNOWN, days, sources, ids, list(set(days))):
-        key = keys[number - 1]
-        if position is None:
-            waiting[key[1:]] = submissionhash
-        else:
-            seen[key] = position, submissionhash
+    rows: list[tuple[Key, int | None, bytes]]
+    if len(set(days)) == 1 and len(set(sources)) == 1:
+        found = await connection.fetch(KNOWN_OF_A_DAY, days[0], sources[0], ids)
+        rows = [((days[0], sources[0], id), position, submissionhash) for id, position, submissionhash in found]
+    else:
+        found = await connection.fetch(KNOWN, days, sources, ids, list(set(days)))
+        rows = [(keys[number - 1], position, submissionhash) for number, position, submissionhash in found]
+    seen = {key: (position, submissionhash) for key, position, submissionhash in rows if position is not None}
+    waiting = {key[1:]: submissionhash for key, position, submissionhash in rows if position is None}
     return seen, waiting
 
 
@@ -123,13 +133,26 @@ async def remember(connection: Connection, drafts: Sequence[Draft], first: int) 
 
 
 async def move_head(connection: Connection, head: Head) -> None:
-    await connection.execute(MOVE, head.position, head.recordedtime, head.tick, head.ticked, list(head.sequences))
+    await connection.execute(MOVE, *_moved(head))
 
 
 async def count(connection: Connection, counts: Mapping[str, Counts]) -> None:
     """Add to the publishers' counters, in the order of their names, so that two transactions never wait for each other."""
+    await connection.execute(COUNT, *_added(counts))
+
+
+async def move_head_and_count(connection: Connection, head: Head, counts: Mapping[str, Counts]) -> None:
+    """Both in one round trip: what waits for the head waits for each."""
+    await connection.execute(MOVE_AND_COUNT, *_moved(head), *_added(counts))
+
+
+def _moved(head: Head) -> tuple[object, ...]:
+    return head.position, head.recordedtime, head.tick, head.ticked, list(head.sequences)
+
+
+def _added(counts: Mapping[str, Counts]) -> tuple[object, ...]:
     added = [(c.received, c.accepted, c.duplicate, c.rejected, c.held) for c in counts.values()]
-    await connection.execute(COUNT, list(counts), *map(list, zip(*added, strict=True)))
+    return (list(counts), *map(list, zip(*added, strict=True)))
 
 
 async def records_at(on: Queryable, positions: Iterable[int]) -> dict[int, tuple[datetime, bytes]]:

@@ -37,7 +37,7 @@ class Recording:
 
 async def test_what_comes_during_an_append_goes_into_the_next_and_each_gets_its_own() -> None:
     ledger = Recording()
-    gatherer = Gatherer(ledger, appends=1)
+    gatherer = Gatherer(ledger)
     submissions = [asyncio.create_task(gatherer.submit(a_draft(n))) for n in range(2 * MOST_TOGETHER)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -51,7 +51,7 @@ async def test_what_comes_during_an_append_goes_into_the_next_and_each_gets_its_
 
 async def test_a_conflict_reaches_everybody_in_the_append_and_nobody_after_it() -> None:
     ledger = Recording()
-    gatherer = Gatherer(ledger, appends=1)
+    gatherer = Gatherer(ledger)
     ledger.fault = Conflict("merged")
     ledger.gate.set()
     both = await asyncio.gather(*(gatherer.submit(a_draft(n)) for n in range(2)), return_exceptions=True)
@@ -62,7 +62,7 @@ async def test_a_conflict_reaches_everybody_in_the_append_and_nobody_after_it() 
 
 async def test_a_caller_that_goes_away_takes_nobody_along() -> None:
     ledger = Recording()
-    gatherer = Gatherer(ledger, appends=1)
+    gatherer = Gatherer(ledger)
     gone, stays = (asyncio.create_task(gatherer.submit(a_draft(n))) for n in range(2))
     await asyncio.sleep(0)
     gone.cancel()
@@ -73,7 +73,7 @@ async def test_a_caller_that_goes_away_takes_nobody_along() -> None:
 async def test_more_than_may_wait_are_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gather, "MOST_WAITING", 3)
     ledger = Recording()
-    gatherer = Gatherer(ledger, appends=1)
+    gatherer = Gatherer(ledger)
     waiting = [asyncio.create_task(gatherer.submit(a_draft(n))) for n in range(3)]
     await asyncio.sleep(0)
     with pytest.raises(Transient, match="too many"):
