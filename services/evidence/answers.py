@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from contracts.codec import timestamp
 from services.chassis.errors import Rejected
-from services.chassis.web import Problem
+from services.chassis.problems import Problem
 from services.evidence.domain import Abandoned, Conflicting, Held, Receipt
 from services.evidence.submit import Answer
 

@@ -18,7 +18,7 @@ from contracts.submissions import SUBMISSIONS
 from contracts.topics import EVIDENCE_LOG
 from services.chassis.errors import Rejected
 from services.chassis.log import republish
-from services.chassis.web import PROBLEM_JSON, PROBLEMS, Problem, problem
+from services.chassis.problems import PROBLEM_JSON, PROBLEMS, Problem, problem
 from services.evidence import answers
 from services.evidence.answers import ABANDONED, CONFLICT
 from services.evidence.body import read_body

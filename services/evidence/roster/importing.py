@@ -17,7 +17,6 @@ import orjson
 
 from contracts.codec import prepare, timestamp
 from contracts.envelope import Data
-from contracts.events import ClassRegistered, SchoolRegistered, StaffRegistered
 from contracts.ids import derived_id
 from contracts.submissions import SUBMISSIONS
 from services.chassis.postgres import Pool, passing
@@ -31,8 +30,9 @@ from services.evidence.roster.folder import BadRow
 from services.evidence.roster.history import history
 from services.evidence.roster.rows import User
 from services.evidence.roster.statements import absent, as_json, changes, digest
+from services.evidence.roster.things import Things, closed, things_of
+from services.evidence.stated import StatedStudent, Statement
 from services.evidence.store import publishers, roster
-from services.evidence.store.roster import StatedStudent, Statement
 from services.evidence.store.vault import Person
 from services.evidence.vault import STAFF, STUDENT, Kind, Vault
 
@@ -118,7 +118,7 @@ class Importer:
             await publishers.add(self._pool, ROSTER, None)
         self._merges = (await self._ledger.head()).merges
         names = await self._people(district, summary)
-        for kind, things in _things(district, names):
+        for kind, things in things_of(district, names):
             await self._state_things(kind, things, frozenset(district.schools), summary)
         await self._state_students(district, names, summary)
         return summary
@@ -144,13 +144,11 @@ class Importer:
 
     # Reference events
 
-    async def _state_things(
-        self, kind: str, things: Mapping[str, tuple[tuple[str, ...], Data]], schools: frozenset[str], summary: Summary
-    ) -> None:
+    async def _state_things(self, kind: str, things: Things, schools: frozenset[str], summary: Summary) -> None:
         """State the things of a kind that are new or changed, and close those that are gone from these schools."""
         with passing():
             before = await roster.stated(self._pool, kind)
-        now = dict(things) | _closed(before, things, schools)
+        now = dict(things) | closed(before, things, schools)
         changed: list[Statement] = []
         for key, (where, data) in now.items():
             told, last = digest(data), before.get(key)
@@ -249,43 +247,6 @@ class Importer:
             traceparent=trace,
             payload=orjson.dumps(told),
         )
-
-
-def _things(district: District, names: Mapping[str, str]) -> Iterator[tuple[str, dict[str, tuple[tuple[str, ...], Data]]]]:
-    """Kind by kind, what the roster says of schools, calendars, staff and classes: {key: (schools, event)}."""
-    yield "school", {key: ((key,), school) for key, school in district.schools.items()}
-    yield "calendar", {key: ((key,), calendar) for key, calendar in district.calendars.items()}
-    staff = [user for user in district.users.values() if not user.is_student and user.sourced_id in names]
-    yield (
-        "staff",
-        {
-            names[user.sourced_id]: (
-                user.schools,
-                StaffRegistered(staff=names[user.sourced_id], role=user.role, schools=user.schools, active=user.active),
-            )
-            for user in staff
-        },
-    )
-    classes: dict[str, tuple[tuple[str, ...], Data]] = {}
-    for key, class_ in district.classes.items():
-        teachers = tuple(names[each] for each in district.teachers.get(key, ()) if each in names)
-        classes[key] = (class_.school,), class_.model_copy(update={"teachers": teachers})
-    yield "class", classes
-
-
-def _closed(
-    before: Mapping[str, Statement], now: Mapping[str, object], schools: frozenset[str]
-) -> dict[str, tuple[tuple[str, ...], Data]]:
-    """What is gone from the roster's own schools, stated once more as not active. (A calendar has no such state, and stays.)"""
-    closed: dict[str, tuple[tuple[str, ...], Data]] = {}
-    for key, last in before.items():
-        if key not in now and last.kind != "calendar" and schools.issuperset(last.schools) and last.schools:
-            event = _EVENT_OF[last.kind]
-            closed[key] = last.schools, event.model_validate_json(orjson.dumps({**last.data, "active": False}))
-    return closed
-
-
-_EVENT_OF: dict[str, type[Data]] = {"school": SchoolRegistered, "staff": StaffRegistered, "class": ClassRegistered}
 
 
 def _person(user: User, pseudonym: str) -> Person:

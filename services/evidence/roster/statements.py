@@ -10,7 +10,7 @@ from datetime import date
 
 from contracts.envelope import Data
 from contracts.events import ProgrammeChanged, StudentEnrolled, StudentTransferred, StudentWithdrawn
-from services.evidence.store.roster import StatedStudent
+from services.evidence.stated import StatedStudent
 
 Enrolled = StudentEnrolled | StudentTransferred
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from services.chassis.postgres import Queryable
+from services.evidence.stated import StatedStudent, Statement
 
 SCHOOLS_OF = "SELECT pseudonym, school FROM public.roster_students WHERE pseudonym = ANY ($1::text[]) AND school IS NOT NULL"
 
@@ -31,29 +31,6 @@ FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[]) AS s (pse
 ON CONFLICT (pseudonym) DO UPDATE
 SET school = excluded.school, version = excluded.version, digests = excluded.digests, programmes = excluded.programmes
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A school, calendar, member of staff or class as last stated. `version` counts its statements, `data` is the last event's."""
-
-    kind: str
-    key: str
-    schools: tuple[str, ...]
-    version: int
-    digest: bytes
-    data: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class StatedStudent:
-    """A student as last stated. `school` None: enrolled nowhere. `programmes` in force: {programme: (level, since)}."""
-
-    pseudonym: str
-    school: str | None = None
-    version: int = 0
-    digests: tuple[bytes, ...] = ()
-    programmes: Mapping[str, tuple[str | None, str]] = field(default_factory=dict)
 
 
 async def schools_of(on: Queryable, pseudonyms: Collection[str]) -> dict[str, frozenset[str]]:

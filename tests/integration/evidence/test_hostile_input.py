@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.chassis.web import PROBLEM_JSON
+from services.chassis.problems import PROBLEM_JSON
 from tests.integration.evidence.gateway import Gateway, a_gateway, an_event, over_http
 from tests.stack import Stack
 

@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict
 
 from services.chassis.errors import Conflict, Rejected, Transient, Unavailable
 from services.chassis.health import Health
+from services.chassis.problems import PROBLEM_JSON
 from services.chassis.settings import ServiceSettings
 from services.chassis.telemetry import JsonLines, configure, span, traceparent
-from services.chassis.web import PROBLEM_JSON, Background, create_app, listening
+from services.chassis.web import Background, create_app, listening
 
 
 class Body(BaseModel):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.envelope import Data
 from contracts.events import ProgrammeChanged, StudentEnrolled, StudentTransferred, StudentWithdrawn
 from services.evidence.roster.statements import absent, changes
-from services.evidence.store.roster import StatedStudent
+from services.evidence.stated import StatedStudent
 
 SHE = "s-" + "a" * 26
 BEGAN, TODAY = date(2025, 9, 3), date(2026, 3, 9)

@@ -1,0 +1,118 @@
+"""Errors as problems (RFC 9457, `application/problem+json`): ours, the framework's, and those that are a bug.
+
+Each has a stable `code`, the `pointer` of the field at fault and what was `expected`. None repeats what the caller sent.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from services.chassis.errors import Conflict, Rejected, Transient, Unavailable
+from services.chassis.validation import fault_of
+
+log = logging.getLogger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem. `expected` says what would have been accepted; no member holds a value that was sent."""
+
+    type: str = Field(examples=["urn:cairn:problem:invalid-field"])
+    title: str
+    status: int
+    code: str = Field(examples=["invalid-field"])
+    pointer: str | None = Field(default=None, description="JSON pointer of the field at fault; absent: the whole")
+    expected: str | None = None
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": {"model": Problem, "content": {PROBLEM_JSON: {}}}}
+
+
+class TooLarge(HTTPException):
+    """413. An `HTTPException`, so that FastAPI's own reading of a body passes it on."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(413, f"a body of at most {max_bytes} bytes", headers={"connection": "close"})
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Have every error of this application answered as a problem."""
+    app.add_exception_handler(Rejected, _rejected)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, http_exception)
+    app.add_exception_handler(Conflict, _conflict)
+    app.add_exception_handler(Unavailable, _unavailable)
+    app.add_exception_handler(Transient, _unavailable)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(Exception, _internal)
+
+
+def problem(status: int, code: str, expected: str | None, *, pointer: str = "", headers: dict[str, str] | None = None) -> Response:
+    """A problem as a response. `code` in kebab case becomes the title and the type."""
+    body: dict[str, object] = {
+        "type": f"urn:cairn:problem:{code}",
+        "title": code.replace("-", " ").capitalize(),
+        "status": status,
+        "code": code,
+    }
+    if pointer:
+        body["pointer"] = pointer
+    if expected:
+        body["expected"] = expected
+    return Response(orjson.dumps(body), status, headers, PROBLEM_JSON)
+
+
+def retry_later(expected: str) -> Response:
+    """503: nothing is wrong with the request, and the same one may be sent again."""
+    return problem(503, "unavailable", expected, headers={"retry-after": "1"})
+
+
+async def _rejected(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Rejected)
+    headers = {"www-authenticate": "Bearer"} if error.status == 401 else None
+    return problem(error.status, error.code, error.expected, pointer=error.pointer, headers=headers)
+
+
+async def _invalid_request(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    details = error.errors()[0]
+    if details["type"] == "json_invalid":
+        return problem(400, "invalid-json", "valid JSON")
+    if details["loc"][0] == "body":
+        details["loc"] = details["loc"][1:]
+    found = fault_of(details)
+    return problem(422, "invalid-field", found.expected, pointer=found.pointer)
+
+
+async def _conflict(_: Request, error: Exception) -> Response:
+    return problem(409, "conflict", "fresh state: read again and decide again")
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    log.warning("cannot answer now", extra={"error": type(error).__name__})
+    return retry_later(str(error) if isinstance(error, Unavailable) else "a passing fault to be over")
+
+
+async def _gone(_: Request, error: Exception) -> Response:
+    return problem(400, "client-disconnected", "the whole body")  # nobody reads this; it is no error of ours either
+
+
+async def _internal(_: Request, error: Exception) -> Response:
+    return problem(500, "internal-server-error", None)  # the server logs it, by type and place
+
+
+async def http_exception(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    expected = error.detail if isinstance(error, TooLarge) else None
+    return problem(error.status_code, code, expected, headers=dict(error.headers or {}))
