@@ -25,11 +25,11 @@ from contracts.topics import TOPICS, Topic
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres, installed_binaries, wheel_binaries
 from deploy.local.process import Command, Process
-from deploy.local.provision import create_database, create_topics, migrations_of, with_database
+from deploy.local.provision import create_database, create_topics, with_database
 from deploy.local.resolver import Server, resolve_kafka, resolve_postgres
 from deploy.local.training import train
 from deploy.local.waiting import LOOPBACK, free_ports, says_ready
-from services.chassis.migrate import CHASSIS_MIGRATIONS, CHASSIS_TABLE, migrate, migrate_database
+from services.chassis.migrate import CHASSIS_MIGRATIONS, CHASSIS_TABLE, migrate, migrate_database, migrations_of
 
 READY_SECONDS = 60
 REPOSITORY = Path(__file__).parent.parent

@@ -9,7 +9,6 @@ import asyncio
 import re
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -18,10 +17,9 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-import services
 from contracts.topics import Topic
 from services.chassis.errors import Unavailable
-from services.chassis.migrate import migrate_database
+from services.chassis.migrate import migrate_database, migrations_of
 
 SERVICES = ("evidence", "mastery", "scheduling", "reporting")
 ANSWER_SECONDS = 30
@@ -30,11 +28,6 @@ Result = TypeVar("Result")
 
 def database_name(service: str) -> str:
     return f"cairn_{service}"
-
-
-def migrations_of(service: str) -> Path:
-    """The folder of a service's migrations; the service itself is not imported."""
-    return Path(services.__path__[0]) / service / "migrations"
 
 
 def with_database(dsn: str, database: str) -> str:

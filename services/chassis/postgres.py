@@ -44,7 +44,7 @@ SETTINGS: Mapping[str, str] = {
 }
 
 # Failures of the moment: the same work may well succeed when tried again. Everything else is a bug or an answer.
-PASSING: tuple[type[BaseException], ...] = (
+PASSING: tuple[type[Exception], ...] = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
@@ -92,9 +92,14 @@ def passing() -> Iterator[None]:
     except PASSING as error:
         raise Transient(f"Postgres: {type(error).__name__}") from error
     except asyncpg.InterfaceError as error:
-        if "connection is closed" not in str(error):
-            raise  # misuse of the driver: a bug
+        if not is_lost(error):
+            raise
         raise Transient("Postgres: the connection was lost") from error
+
+
+def is_lost(error: asyncpg.InterfaceError) -> bool:
+    """Whether the driver complains of a connection that has gone. Otherwise it was misused, which is a bug."""
+    return "connection is closed" in str(error)
 
 
 async def retry(work: Callable[[], Awaitable[T]], *, attempts: int = 4, pause: float = 0.05) -> T:

@@ -22,9 +22,9 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 @dataclass
 class Reader:
-    """A teacher who reloads a student's levels all day. What she saw of each answer: (generation, position)."""
+    """A teacher who reloads her students' levels all day. What she saw of each answer: (student, generation, position)."""
 
-    seen: list[tuple[int, int]] = field(default_factory=list)
+    seen: list[tuple[str, int, int]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     async def read(self, url: str, students: list[str]) -> None:
@@ -36,7 +36,7 @@ class Reader:
                         self.errors.append(f"{answer.status_code}: {answer.text[:200]}")
                         continue
                     known = answer.json()["as_known"]
-                    self.seen.append((known["generation"], int(known["position"])))
+                    self.seen.append((student, known["generation"], int(known["position"])))
 
 
 @asynccontextmanager
@@ -62,12 +62,13 @@ async def test_swapped_rolled_back_and_swapped_again_under_load(platform: Platfo
         await asyncio.to_thread(platform.cairn, "mastery", "rollback")
         await asyncio.to_thread(platform.cairn, "mastery", "rollback")
     assert reader.errors == []
-    generations = [generation for generation, _ in reader.seen]
+    generations = [generation for _, generation, _ in reader.seen]
     turns = [generations[0], *(b for a, b in pairwise(generations) if a != b)]
     (new,) = {each["generation"] for each in platform.json("mastery", "generations")} - before
     assert turns == [turns[0], new, turns[0], new]
-    positions = [position for _, position in reader.seen]
-    assert positions == sorted(positions), "an answer stood for less than the one before it"
+    for student in {student for student, _, _ in reader.seen}:
+        positions = [position for who, _, position in reader.seen if who == student]
+        assert positions == sorted(positions), "an answer stood for less than the one before it"
     await assert_log_is_sound(platform, receipts)
     await assert_mastery_is_sound(platform)
     platform.cairn("mastery", "drop", str(turns[0]))
