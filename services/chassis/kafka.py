@@ -6,8 +6,10 @@ The libraries' defaults lose data in half a dozen ways (acks=1, latest, acknowle
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -33,6 +35,8 @@ POLL_INTERVAL_MS = 120_000
 # How long a worker that was killed keeps its partitions. Too low, and a busy machine causes rebalances.
 SESSION_MS = 10_000
 REQUEST_MS = 15_000
+# How long a topic that was just made may be unknown to the broker that is asked.
+APPEARING_SECONDS = 2.0
 
 
 class Record(NamedTuple):
@@ -223,14 +227,24 @@ async def _admin(bootstrap: str) -> AIOKafkaAdminClient:
 
 
 async def _partition_counts(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str, int]:
-    counts = {}
-    for found in await admin.describe_topics(list(topics)):
-        if found["error_code"] == UnknownTopicOrPartitionError.errno:
-            raise Unavailable(f"topic {found['topic']} does not exist: `cairn up` makes it, or `k8s/` where Strimzi does")
-        if found["error_code"]:
-            raise for_code(found["error_code"])
-        counts[found["topic"]] = len(found["partitions"])
-    return counts
+    found = await _described(admin, topics)
+    for each in found:
+        if each["error_code"]:
+            raise for_code(each["error_code"])
+    return {each["topic"]: len(each["partitions"]) for each in found}
+
+
+async def _described(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> list[dict[str, Any]]:
+    """The topics as a broker knows them, once it knows them all."""
+    deadline = monotonic() + APPEARING_SECONDS
+    while True:
+        found: list[dict[str, Any]] = await admin.describe_topics(list(topics))
+        missing = [each["topic"] for each in found if each["error_code"] == UnknownTopicOrPartitionError.errno]
+        if not missing:
+            return found
+        if monotonic() > deadline:
+            raise Unavailable(f"topic {missing[0]} does not exist: `cairn up` makes it, or `k8s/` where Strimzi does")
+        await asyncio.sleep(APPEARING_SECONDS / 20)
 
 
 async def _configs(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[str, dict[str, str]]:

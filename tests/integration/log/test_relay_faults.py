@@ -198,4 +198,6 @@ async def _lose_the_end(own: Kafka, topic: str) -> None:
 
 
 async def _ends_with(it: Opened, lengths: list[int]) -> bool:
-    return [(each[-1].sequence or 0) + 1 for each in await read_topic(it.bootstrap, it.topic.name, PARTITIONS)] == lengths
+    return [
+        (each[-1].sequence or 0) + 1 if each else 0 for each in await read_topic(it.bootstrap, it.topic.name, PARTITIONS)
+    ] == lengths
