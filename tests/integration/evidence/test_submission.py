@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import AsyncIterator
 
 import pytest
 
 from contracts.codec import decode
+from services.chassis.telemetry import configure
 from tests.integration.evidence.gateway import Gateway, a_gateway, an_event
 from tests.stack import Stack
 
@@ -138,3 +140,14 @@ async def test_ticks_and_the_log_are_told(gateway: Gateway) -> None:
     tick = (await gateway.client.post("/v1/ticks")).json()
     log = (await gateway.client.get("/v1/log")).json()
     assert (log["position"], log["tick"], log["partitions"]) == (tick["position"], tick["position"], 4)
+
+
+async def test_a_callers_trace_goes_on_in_the_ledger_beside_the_record_and_not_in_it(gateway: Gateway) -> None:
+    configure("test", gateway.settings, stream=io.StringIO())
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"authorization": f"Bearer {gateway.keys['algebra']}", "traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    for body in (an_event("e-1"), [an_event("e-2"), an_event("e-3")]):
+        assert (await gateway.client.post("/v1/evidence", json=body, headers=headers)).status_code in (200, 201)
+    rows = await gateway.app.state.pool.fetch("SELECT traceparent, record FROM public.ledger WHERE subject IS NOT NULL")
+    assert len(rows) == 3
+    assert all(row["traceparent"].split("-")[1] == trace and trace.encode() not in row["record"] for row in rows)
