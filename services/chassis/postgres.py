@@ -54,6 +54,7 @@ PASSING: tuple[type[Exception], ...] = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InternalClientError,  # the driver's, when the connection dies in the middle of a message
     OSError,
     TimeoutError,
 )

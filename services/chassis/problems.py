@@ -9,6 +9,7 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
+import asyncpg
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +17,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from services.chassis import postgres
 from services.chassis.errors import Conflict, Rejected, Transient, Unavailable
 from services.chassis.validation import fault_of
 
@@ -53,6 +55,9 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(Conflict, _conflict)
     app.add_exception_handler(Unavailable, _unavailable)
     app.add_exception_handler(Transient, _unavailable)
+    for passing in postgres.PASSING:  # wherever a request met it: the same one may be sent again
+        app.add_exception_handler(passing, _unavailable)
+    app.add_exception_handler(asyncpg.InterfaceError, _interface)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _internal)
 
@@ -105,6 +110,13 @@ async def _unavailable(_: Request, error: Exception) -> Response:
 
 async def _gone(_: Request, error: Exception) -> Response:
     return problem(400, "client-disconnected", "the whole body")  # nobody reads this; it is no error of ours either
+
+
+async def _interface(request: Request, error: Exception) -> Response:
+    assert isinstance(error, asyncpg.InterfaceError)
+    if not postgres.is_lost(error):
+        raise error
+    return await _unavailable(request, error)
 
 
 async def _internal(_: Request, error: Exception) -> Response:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -41,6 +42,10 @@ def an_app(*, health: Health | None = None, max_body_bytes: int = 100) -> FastAP
             "conflict": Conflict("secret"),
             "unavailable": Unavailable("start it"),
             "transient": Transient("secret"),
+            "starting": asyncpg.CannotConnectNowError("secret"),
+            "dying": asyncpg.InternalClientError("secret"),
+            "lost": asyncpg.InterfaceError("connection is closed: secret"),
+            "misused": asyncpg.InterfaceError("secret"),
         }.get(name, KeyError("secret"))
 
     return app
@@ -64,6 +69,10 @@ def client(app: FastAPI) -> httpx.AsyncClient:
         (lambda c: c.get("/raise/conflict"), 409, "conflict"),
         (lambda c: c.get("/raise/unavailable"), 503, "unavailable"),
         (lambda c: c.get("/raise/transient"), 503, "unavailable"),
+        (lambda c: c.get("/raise/starting"), 503, "unavailable"),
+        (lambda c: c.get("/raise/dying"), 503, "unavailable"),
+        (lambda c: c.get("/raise/lost"), 503, "unavailable"),
+        (lambda c: c.get("/raise/misused"), 500, "internal-server-error"),
         (lambda c: c.get("/raise/other"), 500, "internal-server-error"),
     ],
 )
