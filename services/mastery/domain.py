@@ -144,8 +144,7 @@ def evolve(student: Student, event: Event[Data], position: int, rules: Rules) ->
 def refold(student: Student, event: Event[Data], position: int, rules: Rules) -> tuple[Student, tuple[Move, ...]]:
     """Fold again what a policy, a scale or a midnight changed for her. Needs all her standings and pieces."""
     everything = isinstance(event.data, ScalePublished)
-    moved, moves = _reconsider(student, rules, everything=everything)
-    return (replace(moved, position=position) if moved is not student else student), moves
+    return _reconsider(student, position, rules, everything=everything)
 
 
 def effective_on(data: Data) -> dt.date | None:
@@ -205,9 +204,13 @@ def stand(pieces: Iterable[Piece], rule: Rule | None, before: Standing) -> Stand
     """The standing that all pieces of a competency come to, following on `before`."""
     if rule is None:
         return _follow(before, Result(None, None, NO_POLICY), None, Tally(), None)
-    counted = [(piece, worth) for piece in in_order(pieces, rule) if isinstance(worth := worth_of(piece, rule), int)]
-    tally = rule.tally(worth for _, worth in counted)
-    last = max((piece.time for piece, _ in counted), default=None)
+    tally = Tally()
+    last: dt.datetime | None = None
+    for piece in in_order(pieces, rule):
+        worth = worth_of(piece, rule)
+        if isinstance(worth, int):
+            tally = rule.formula.add(tally, worth)
+            last = piece.time if last is None or piece.time > last else last
     return _follow(before, rule.result(tally), rule, tally, last)
 
 
@@ -239,21 +242,24 @@ def _enrol(student: Student, school_before: str | None, rules: Rules) -> tuple[S
     """Another school's policies may be hers from now on."""
     if student.school == school_before:
         return student, ()
-    return _reconsider(student, rules, everything=False)
+    return _reconsider(student, student.position, rules, everything=False)
 
 
-def _reconsider(student: Student, rules: Rules, *, everything: bool) -> tuple[Student, tuple[Move, ...]]:
-    """Stand her anew in each competency whose rule is another now, or in every one."""
-    pieces = _by_key(student.pieces)
-    after: dict[Key, Standing] = {}
+def _reconsider(student: Student, position: int, rules: Rules, *, everything: bool) -> tuple[Student, tuple[Move, ...]]:
+    """Stand her anew in each competency whose rule is another now, or in every one; `position`: of what moved her."""
+    pieces, school = _by_key(student.pieces), student.school
+    moved: dict[Key, Standing] = {}
     for key, before in student.standings.items():
-        rule = rules(*key, student.school)
-        same = before.rule == (rule.position if rule else None)
-        anew = before if same and not everything else stand(pieces.get(key, ()), rule, before)
-        after[key] = before if anew == before else anew
-    if after == student.standings:
+        rule = rules(*key, school)
+        if everything or before.rule != (rule.position if rule else None):
+            anew = stand(pieces.get(key, ()), rule, before)
+            if anew != before:
+                moved[key] = anew
+    if not moved:
         return student, ()
-    return replace(student, standings=after), _moves(student.standings, after)
+    standings = {**student.standings, **moved}
+    after = Student(student.enrolment, student.programmes, standings, student.pieces, position, student.whole)
+    return after, _moves(student.standings, moved)
 
 
 def _by_key(pieces: Iterable[Piece]) -> dict[Key, list[Piece]]:

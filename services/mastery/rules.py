@@ -9,8 +9,8 @@ import datetime as dt
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import reduce
 from itertools import pairwise
+from typing import NamedTuple
 
 from contracts.events import FrameworkPublished, PolicyPublished, ScalePublished
 from contracts.events.frameworks import Method
@@ -49,8 +49,7 @@ def levels_of(scale: ScalePublished) -> Levels:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """A level with what it was read from; `level` None: none, for a `reason`. `value` in thousandths, rounded."""
 
     level: int | None
@@ -85,10 +84,6 @@ class Rule:
             return BELOW_SCALE
         worth = levels.worths[reached]
         return NO_CONVERSION if worth is None else worth
-
-    def tally(self, worths: Iterable[int]) -> Tally:
-        """The tally of worths in order."""
-        return reduce(self.formula.add, worths, Tally())
 
     def result(self, tally: Tally) -> Result:
         """The level that a tally comes to. Total: whatever is missing has a reason."""

@@ -6,6 +6,7 @@ Must not: know students. A rule is remembered until anything of reference change
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 from contracts.events import PolicyPublished, ScalePublished
 from services.chassis.projection.reference import Version, World
@@ -16,7 +17,11 @@ from services.mastery.rules import Adoption, Rule, choose, rule_of
 
 def rules_at(world: World) -> Rules:
     """The rules in force at a place in the log."""
+    return world.remember("rules", lambda: _rules(world))
 
+
+def _rules(world: World) -> Rules:
+    @cache
     def rule(framework: str, competency: str, school: str | None) -> Rule | None:
         own = school if school in world.remember(("schools", framework), lambda: _own_schools(world, framework)) else None
         return world.remember(("rule", framework, competency, own), lambda: _rule(world, framework, competency, own))

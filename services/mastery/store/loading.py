@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import starmap
+from operator import itemgetter
 from typing import Any
 
 import asyncpg
@@ -17,6 +17,7 @@ from services.mastery.store import names
 _PERSON = """student, position, school, enrolled, grade, cohort, classes, since,
        programmes, programme_levels, programme_since, programme_until"""
 _STANDINGS = "keys, levels, points, previous, reasons, rules, counted, tally_x, tally_y, last"
+_of_standings = itemgetter(*_STANDINGS.split(", "))
 
 # One element of each array, at the competency's place in this student's row.
 _ASKED = """
@@ -98,30 +99,30 @@ async def wholes(
     policies = await names.all_policies(connection)
     return {
         row["student"]: Student(
-            person.enrolment,
-            person.programmes,
+            _enrolment(row),
+            _programmes(row),
             standings_of(row, keys, policies),
             evidence.get(row["student"], ()),
-            person.position,
+            row["position"],
         )
         for row in rows
-        for person in (_person(row),)
     }
 
 
 def standings_of(row: asyncpg.Record, keys: Mapping[int, Key], policies: Mapping[int, tuple[str, int]]) -> dict[Key, Standing]:
     """The standings in a student's row."""
-    columns = zip(*(row[name] for name in _STANDINGS.split(", ")), strict=True)
-    return {
-        keys[key]: _standing((level, points, previous, reason, rule, *policies.get(rule, (None, None)), *tally, last))
-        for key, level, points, previous, reason, rule, *tally, last in columns
-    }
+    found: dict[Key, Standing] = {}
+    for key, level, points, previous, reason, rule, n, x, y, last in zip(*_of_standings(row), strict=True):
+        policy, version = policies.get(rule, (None, None))
+        found[keys[key]] = Standing(level, points, previous, reason, rule, policy, version, Tally(n, x, y), last)
+    return found
 
 
 def pieces_of(row: asyncpg.Record, keys: Mapping[int, Key]) -> Iterable[Piece]:
     """The pieces in a row of evidence."""
     _, positions, numbers, *columns = row
-    return starmap(Piece, ((p, *keys[key], *rest) for p, key, *rest in zip(positions, numbers, *columns, strict=True)))
+    frameworks, competencies = zip(*(keys[number] for number in numbers), strict=True)
+    return map(Piece._make, zip(positions, frameworks, competencies, *columns, strict=True))
 
 
 def _standing(values: Sequence[Any]) -> Standing:
@@ -131,9 +132,14 @@ def _standing(values: Sequence[Any]) -> Standing:
 
 
 def _person(row: asyncpg.Record) -> Student:
+    return Student(enrolment=_enrolment(row), programmes=_programmes(row), position=row["position"], whole=False)
+
+
+def _programmes(row: asyncpg.Record) -> dict[str, Programme]:
+    if not row["programmes"]:
+        return {}
     columns = zip(*(row[name] for name in ("programmes", "programme_levels", "programme_since", "programme_until")), strict=True)
-    programmes = {values[0]: Programme(*values) for values in columns}
-    return Student(enrolment=_enrolment(row), programmes=programmes, position=row["position"], whole=False)
+    return {values[0]: Programme(*values) for values in columns}
 
 
 def _enrolment(row: asyncpg.Record) -> Enrolment | None:

@@ -81,7 +81,9 @@ async def students(connection: Connection, partition: int, changes: Sequence[Cha
 
 def rewritten(change: Change[Student]) -> bool:
     """Whether a student's whole row is written, for which all her standings are known."""
-    return change.before.whole and (change.before.position < 0 or sum(1 for _ in changed(change)) >= MANY)
+    if not change.before.whole or change.before.position < 0:
+        return change.before.whole
+    return len(change.after.standings) >= MANY and sum(1 for _ in changed(change)) >= MANY
 
 
 async def pieces(connection: Connection, partition: int, changes: Sequence[Change[Student]], keys: Mapping[Key, int]) -> None:
@@ -176,5 +178,6 @@ def _count(moved: Counter[tuple[str, str, str, int]], before: Student, after: St
             continue
         other = after if student is before else before
         for key, standing in student.standings.items():
-            if not same or other.standings.get(key) is not standing:
+            there = other.standings.get(key)
+            if not same or there is None or there.level != standing.level:
                 moved[student.counted_at, *key, -1 if standing.level is None else standing.level] += by
