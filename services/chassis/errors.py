@@ -5,7 +5,7 @@
 `Unavailable`  a part we need is away or not as it must be: refuse, and say what to do.
 `Transient`    a passing fault: the same work is tried again, nothing is skipped.
 `Poison`       an event that deterministically cannot be folded: park it and its student.
-`Unknown`      an event type or version this code does not know: pause the projection until it is deployed.
+`Paused`       an unknown event type, or too many students parked: stand still, skip nothing, until somebody mends it.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class Poison(Exception):  # noqa: N818
         self.reason = reason
 
 
-class Unknown(Exception):  # noqa: N818
-    """An event type or version that this code has no contract for; `needed` names what to deploy."""
+class Paused(Exception):  # noqa: N818
+    """A projection must stand still until somebody mends the cause; `reason` says what to do, without any value."""
 
-    def __init__(self, type: str) -> None:
-        super().__init__(f"unknown event type {type}: deploy contracts that know it")
-        self.type = type
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -51,9 +51,10 @@ class Applier(Generic[S]):
         self._batch = batch
         self._sweep = sweep
         self._epochs: dict[int, int] = {}
+        self._brake = parking.Brake()
         self.generation = generation
         self.reference = Reference()
-        self.parked = 0  # students parked by this instance: the projector pauses when they come in a burst
+        self.parked = 0  # students parked by this instance
 
     async def claim(self, partition: int) -> Cursor:
         """Take the partition over from whoever owned it, and know its reference state."""
@@ -199,6 +200,7 @@ class Applier(Generic[S]):
         if changes:
             moved += await self._view.save(connection, cursor.partition, changes)
         if folding.newly_parked:
+            self._brake.park(len(folding.newly_parked))
             await parking.park(connection, folding.newly_parked)
             self.parked += len(folding.newly_parked)
         if folding.queued:

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from contracts.envelope import Data
 from contracts.events import LogTicked
 from contracts.ids import derived_id
-from services.chassis.errors import Poison, Unknown
+from services.chassis.errors import Paused, Poison
 from services.chassis.log.outbox import Emission
 from services.chassis.projection.parking import Parked, Queued
 from services.chassis.projection.reference import World
@@ -85,7 +85,7 @@ class Folding(Generic[S]):
             self.emissions.append(_emission(data, id, subject, cause=cause, at=at))
 
     def _park(self, item: Queued, error: Exception) -> None:
-        if isinstance(error, Unknown):
+        if isinstance(error, Paused):
             raise error
         reason = error.reason if isinstance(error, Poison) else type(error).__name__
         log.warning("parked a student before position %d: %s", item.at, reason)

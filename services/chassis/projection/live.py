@@ -95,5 +95,12 @@ class LiveProjections:
     def _start(self, generation: int) -> tuple[Projector[Any], asyncio.Task[None]]:
         log.info("folding a generation", extra={"view": self._view.name, "generation": generation})
         applier: Applier[Any] = Applier(self._pool, self._view, generation)
-        projector = Projector(self._pool, self._view, applier, self._bootstrap, topics=[topic.name for topic in self._view.inputs])
+        projector = Projector(
+            self._pool,
+            self._view,
+            applier,
+            self._bootstrap,
+            topics=[topic.name for topic in self._view.inputs],
+            ask_again=self._ask_again,
+        )
         return projector, asyncio.create_task(projector.run(), name=f"{self._view.name}.g{generation}")

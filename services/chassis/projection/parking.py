@@ -6,16 +6,22 @@ same transactions that move the cursor. A redrive folds the queue on from there.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Literal
 
 import asyncpg
 
 from contracts.codec import decode
+from services.chassis.errors import Paused
 from services.chassis.postgres import Connection
 from services.chassis.projection.digest import Digest, term
 from services.chassis.projection.view import Entry
+
+# More parked students than this within a minute is a bad deploy, not bad events.
+MOST_A_MINUTE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,24 @@ class Queued:
         """Its term in the exact digest: what waits is part of what a reader may ask for, and counts for nothing yet."""
         entry = self.entry
         return Digest(exact=term("queued", self.subject, self.kind, entry.input, self.at, entry.position))
+
+
+class Brake:
+    """Stops a bad deploy from parking a district: beyond `MOST_A_MINUTE` nothing more is parked until the process starts anew."""
+
+    def __init__(self) -> None:
+        self._parked: deque[float] = deque()
+        self._tripped = False
+
+    def park(self, students: int) -> None:
+        """Note that so many are about to be parked; raises `Paused` when that is too many, and ever after."""
+        now = monotonic()
+        self._parked.extend([now] * students)
+        while self._parked and self._parked[0] < now - 60:
+            self._parked.popleft()
+        self._tripped |= len(self._parked) > MOST_A_MINUTE
+        if self._tripped:
+            raise Paused(f"more than {MOST_A_MINUTE} students were to be parked within a minute: mend the cause and restart")
 
 
 async def among(connection: Connection, subjects: Collection[str]) -> set[str]:

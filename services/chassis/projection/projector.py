@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -20,7 +19,7 @@ from prometheus_client import Counter, Gauge
 from contracts.codec import decode
 from contracts.events import LogOpened
 from services.chassis import kafka, telemetry
-from services.chassis.errors import Transient, Unavailable, Unknown
+from services.chassis.errors import Paused, Transient, Unavailable
 from services.chassis.kafka import Record
 from services.chassis.postgres import Pool, passing
 from services.chassis.projection import serving
@@ -38,8 +37,6 @@ AskAgain = Callable[[int, int, int], Awaitable[None]]
 
 # Transactions of different partitions that overlap: while one waits for Postgres another folds. More would only queue.
 CONCURRENT = 4
-# More parked students than this within a minute is a bad deploy, not bad events: stop before it parks a district.
-PARKED_A_MINUTE = 50
 # An owner that was asked to publish again gets this long before it is asked once more.
 ASK_SECONDS = 10.0
 # Waits between attempts after a passing fault, in seconds.
@@ -75,7 +72,6 @@ class Projector(Generic[S]):
         self._assignment = Assignment(topics)
         self._gaps: dict[tuple[int, int, int], int] = {}  # (partition, input, sequence) -> how often it was missed
         self._asked: dict[tuple[int, int, int], float] = {}
-        self._parkings: deque[float] = deque()
         self._slots = asyncio.Semaphore(CONCURRENT)
         self._fatal: Unavailable | None = None
         self.paused: str | None = None
@@ -137,14 +133,15 @@ class Projector(Generic[S]):
                 return
             except Transient as error:
                 log.warning("a passing fault; the same batch is tried again", extra={"partition": partition, "fault": str(error)})
-            except Unknown as error:
-                self._pause(str(error))
+            except Paused as error:
+                self._pause(error.reason)
             except Exception as error:
                 # A bug of ours: nothing may be skipped, so the projection stands still until it is mended.
                 log.error("applying a batch failed", exc_info=error)
                 self._pause(type(error).__name__)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
+        self._go_on()  # the partition is another worker's, or will be claimed anew: whatever is wrong will show again
 
     async def _claim_or_apply(self, partition: int, records: Sequence[Record], assignment: int) -> None:
         if partition not in self._assignment.cursors:
@@ -152,16 +149,17 @@ class Projector(Generic[S]):
             if assignment == self._assignment.number:  # else it was marked meanwhile, and the claim is void
                 self._assignment.claim(cursor)
             return
-        if self._burst():
-            raise Unknown("many students were parked within a minute; mend the cause and restart")
         try:
             applied = await self._apply(partition, [self._entry(record) for record in records])
         except Lost:
-            self._assignment.lose(partition)
+            if assignment == self._assignment.number:
+                self._assignment.lose(partition)
         except Gap as gap:
-            await self._look_back(gap)
+            if assignment == self._assignment.number:
+                await self._look_back(gap)
         else:
-            self._after(partition, applied, len(records))
+            if assignment == self._assignment.number:  # else it was marked meanwhile: what was applied stays, the claim does not
+                self._after(partition, applied, len(records))
 
     async def _apply(self, partition: int, entries: Sequence[Entry]) -> Applied:
         before = self._applier.parked
@@ -172,7 +170,6 @@ class Projector(Generic[S]):
             applied = await self._applier.apply(partition, entries)
         if parked := self._applier.parked - before:
             PARKED.labels(*self._labels).inc(parked)
-            self._parkings.extend([asyncio.get_running_loop().time()] * parked)
         return applied
 
     def _after(self, partition: int, applied: Applied, entries: int) -> None:
@@ -180,15 +177,12 @@ class Projector(Generic[S]):
         self._assignment.cursors[partition] = applied.cursor
         if applied.held:
             self._assignment.hold(partition, applied.held)
+        self._go_on()
+
+    def _go_on(self) -> None:
         if self.paused is not None:
             self.paused = None
             PAUSED.labels(*self._labels).set(0)
-
-    def _burst(self) -> bool:
-        now = asyncio.get_running_loop().time()
-        while self._parkings and self._parkings[0] < now - 60:
-            self._parkings.popleft()
-        return len(self._parkings) > PARKED_A_MINUTE
 
     def _pause(self, reason: str) -> None:
         if self.paused is None:
@@ -198,11 +192,11 @@ class Projector(Generic[S]):
 
     def _entry(self, record: Record) -> Entry:
         if record.position is None or record.sequence is None:
-            raise Unknown(f"a record without position or sequence at {record.topic}/{record.partition}/{record.offset}")
+            raise Paused(f"a record without position or sequence at {record.topic}/{record.partition}/{record.offset}")
         try:
             event = decode(record.value)
         except ValueError as error:
-            raise Unknown(str(error)) from None
+            raise Paused(str(error)) from None
         if isinstance(event.data, LogOpened):
             self._check_partitions(record.topic, event.data.partitions)
         return Entry(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import heapq
 from dataclasses import dataclass
 from typing import Any
@@ -73,14 +74,14 @@ class _Redrive:
 
     async def _fold(self, folding: Folding[Any], queue: list[Queued]) -> tuple[list[Queued], Digest]:
         """Fold in the order in which things take effect. A dated event goes to its own midnight, or on waiting."""
-        heap = [(item.at, item.kind, item.entry.position, item.entry.input, item, item) for item in queue]
+        heap = [(self._place(item), item, item) for item in queue]
         heapq.heapify(heap)
         done: list[Queued] = []
         moved = Digest()
         while heap and not folding.newly_parked:
-            at, kind, position, input, item, origin = heapq.heappop(heap)
-            world = self._reference.at(at)
-            date = self._view.effective_on(item.entry) if kind == "event" and input == 0 and item.trigger is None else None
+            _, item, origin = heapq.heappop(heap)
+            world = self._reference.at(item.at)
+            date = self._date_of(item) if item.trigger is None else None
             if date is not None and date > world.date:
                 tick = await self._midnight(item.entry.partition, date)
                 if tick is None:
@@ -88,9 +89,9 @@ class _Redrive:
                     done.append(origin)
                 else:
                     later = Queued(item.subject, "event", tick.position, item.entry, tick)
-                    heapq.heappush(heap, (tick.position, kind, position, input, later, origin))
+                    heapq.heappush(heap, (self._place(later), later, origin))
                 continue
-            if kind == "refold":
+            if item.kind == "refold":
                 folding.refold(item.subject, item.entry, world)
             else:
                 folding.evolve(item.entry, world, trigger=item.trigger)
@@ -98,7 +99,15 @@ class _Redrive:
                 done.append(origin)
         return done, moved
 
-    async def _midnight(self, partition: int, date: Any) -> Entry | None:
+    def _place(self, item: Queued) -> tuple[int, str, dt.date, int, int]:
+        """Where an item takes effect. What one tick brings in comes in order of date and position, as live."""
+        date = self._date_of(item) if item.trigger is not None else None
+        return item.at, item.kind, date or dt.date.min, item.entry.position, item.entry.input
+
+    def _date_of(self, item: Queued) -> dt.date | None:
+        return self._view.effective_on(item.entry) if item.kind == "event" and item.entry.input == 0 else None
+
+    async def _midnight(self, partition: int, date: dt.date) -> Entry | None:
         """The first tick of the log at or past a date that this partition has passed, or None if it is yet to come."""
         row = await self._connection.fetchrow(
             "SELECT position, record FROM midnights WHERE date >= $1 AND position <= $2 ORDER BY position LIMIT 1",

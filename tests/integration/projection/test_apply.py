@@ -11,6 +11,7 @@ import pytest
 
 from contracts.events import LogTicked, MasteryChanged, StudentEnrolled
 from services.chassis import postgres
+from services.chassis.errors import Paused
 from services.chassis.projection import parking, serving
 from services.chassis.projection.apply import Applier
 from services.chassis.projection.chunk import Chunk
@@ -233,3 +234,34 @@ async def test_a_dated_event_waits_for_its_midnight(house: House) -> None:
     await apply_in(applier, story, 100)
     assert await house.totals(applier.generation) == {student: 0}
     assert await house.digest(applier.generation) == await house.scanned(applier.generation)
+
+
+async def test_a_redrive_takes_dated_events_in_the_order_in_which_a_tick_brings_them_in(house: House) -> None:
+    story = Story(PARTITIONS)
+    story.tick()
+    student, today = a_student(1), story.now.date()
+    story.evidence(student, 100, "BAD")
+    for school, days in (("LATER", 3), ("SOONER", 2)):
+        enrolled = StudentEnrolled(school=school, grade="9", effective=today + dt.timedelta(days=days))
+        story.tell(enrolled, student=student)
+    story.tick(days=3)
+    applier = await house.generation()
+    await apply_in(applier, story, 10)
+    house.view.mended = True
+    await redrive(house.pool, house.view, applier.generation, student)
+    clean = await house.generation()
+    await apply_in(clean, story, 10)
+    assert await house.digest(applier.generation) == await house.digest(clean.generation) == await house.scanned(clean.generation)
+
+
+async def test_a_bad_deploy_stops_before_it_parks_everybody_and_does_not_go_on_by_itself(house: House) -> None:
+    story = Story(PARTITIONS)
+    for number in range(4 * parking.MOST_A_MINUTE):
+        story.evidence(a_student(number), 100, "BAD")
+    applier = await house.generation()
+    for _ in range(2):
+        with pytest.raises(Paused):
+            await applier.apply(0, story.entries(0))
+    assert (await house.cursors(applier.generation))[0].next == (0,)
+    async with serving.reading(house.pool, "tally") as (connection, _):
+        assert await parking.every(connection) == []
