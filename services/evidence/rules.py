@@ -45,11 +45,11 @@ def _framework(data: FrameworkPublished) -> Rule | None:
 
 
 def _scale(data: ScalePublished) -> Rule | None:
-    if any(low.at_thousandths >= high.at_thousandths for low, high in pairwise(data.levels)):
-        return Rule("/levels", "cut scores ascending")
+    if any(low.level >= high.level or low.at_thousandths >= high.at_thousandths for low, high in pairwise(data.levels)):
+        return Rule("/levels", "levels ascending, by their number and by their cut score")
     if data.converts_to is not None and any(level.worth_thousandths is None for level in data.levels):
         return Rule("/levels", "worth_thousandths on every level, since the scale converts to another")
-    return _unique("/levels", (each.level for each in data.levels))
+    return None
 
 
 def _policy(data: PolicyPublished) -> Rule | None:
