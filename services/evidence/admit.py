@@ -58,8 +58,8 @@ def admit(item: Item, publisher: Publisher, sameness: hmac.HMAC) -> Admitted:
     if type(submission) is _EVIDENCE:
         students, staff = _people_of_evidence(submission.data)
     else:
-        _check_reference(submission, publisher)
         students, staff = _people(submission.data)
+        _check_reference(submission, publisher, about_student=bool(students))
     submissionhash = hashed(sameness, canonical(submission))
     return Admitted(item, submission, day_of(submission.id, submission.time), submissionhash, students, staff)
 
@@ -79,10 +79,11 @@ def hashed(sameness: hmac.HMAC, message: bytes) -> bytes:
 _EVIDENCE = SUBMISSIONS[EvidenceSubmitted.TYPE]
 
 
-def _check_reference(submission: Submission[Any], publisher: Publisher) -> None:
-    """Whether the event is about a school that is granted, and makes sense. (Evidence: its student's school, in `submit`.)"""
-    if not publisher.may_speak_about(_schools(submission.data)):
-        raise Rejected("outside-grant", "an event of a school that is granted", pointer="/data", status=403)
+def _check_reference(submission: Submission[Any], publisher: Publisher, *, about_student: bool) -> None:
+    """Whether the event states only schools that are granted, and makes sense. (Her own school, whatever it states: in `submit`.)"""
+    schools = _schools(submission.data)
+    if not publisher.may_speak_about(schools) and not (about_student and not schools):
+        raise Rejected("outside-grant", "an event of schools that are all granted", pointer="/data", status=403)
     if (rule := broken_rule(submission.data)) is not None:
         raise Rejected("inconsistent", rule.expected, pointer=f"/data{rule.pointer}")
 

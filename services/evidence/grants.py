@@ -32,7 +32,11 @@ class Publisher:
         return source == self.name or source.startswith(f"{self.name}/")
 
     def may_speak_about(self, schools: frozenset[str]) -> bool:
-        """Whether one of these schools is granted. A publisher for some schools may not speak about the district as a whole."""
+        """Whether all of these schools are granted. A publisher for some schools may not speak about the district as a whole."""
+        return self.schools is None or (bool(schools) and schools <= self.schools)
+
+    def may_speak_about_student_at(self, schools: frozenset[str]) -> bool:
+        """Whether a student who is at these schools is at one that is granted."""
         return self.schools is None or not schools.isdisjoint(self.schools)
 
 

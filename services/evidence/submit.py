@@ -122,7 +122,7 @@ class Door:
         told = {key for each in passed if isinstance(each, Admitted) for key in each.students}
         students = {resolution.pseudonyms[key] for key in told if key in resolution.pseudonyms}
         schools = await self._schools_of(students)
-        return frozenset(each for each in students if not publisher.may_speak_about(schools.get(each, frozenset())))
+        return frozenset(each for each in students if not publisher.may_speak_about_student_at(schools.get(each, frozenset())))
 
     async def _append(self, placed: Sequence[Placed], *, atomic: bool) -> list[Answer]:
         """One append for all; a single draft shares one with others that are under way."""

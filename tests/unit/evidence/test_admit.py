@@ -130,7 +130,21 @@ def test_a_publisher_for_some_schools_speaks_about_no_other_and_not_about_the_di
         assert refused(event, local).code == "outside-grant"
 
 
-A_SCALE = {"scale": "d4", "version": 1, "label": "D", "levels": [{"level": 1, "label": "1", "at_thousandths": 0}]}
+def test_a_publisher_for_some_schools_states_nobody_of_another_school_as_well() -> None:
+    local = Publisher("algebra", frozenset(CURRICULUM.types), frozenset({"HS1", "HS3"}))
+    staff = {"staff": {"scheme": "sis", "value": "t1"}, "role": "teacher"}
+    admitted(an_event("cairn.staff.registered.v1", data=staff | {"schools": ["HS1", "HS3"]}), local)
+    assert refused(an_event("cairn.staff.registered.v1", data=staff | {"schools": ["HS1", "HS2"]}), local).code == "outside-grant"
+
+
+def test_an_event_of_a_student_without_a_school_passes_on_to_the_check_of_her_own_school() -> None:
+    local = Publisher("algebra", frozenset(CURRICULUM.types), frozenset({"HS1"}))
+    data = {"student": {"scheme": "sis", "value": "104"}, "programme": "IEP", "effective": "2026-03-02"}
+    assert admitted(an_event("cairn.programme.changed.v1", data=data), local).students
+
+
+A_LEVEL = {"level": 1, "label": "1", "at_thousandths": 0}
+A_SCALE = {"scale": "d4", "version": 1, "label": "D", "levels": [A_LEVEL]}
 A_COMPETENCY = {"competency": "c", "label": "C", "axis": "skill"}
 A_FRAMEWORK = {"framework": "f", "version": 1, "label": "F", "count": 2}
 A_POLICY = {
@@ -146,7 +160,8 @@ A_POLICY = {
 @pytest.mark.parametrize(
     ("type", "data", "pointer"),
     [
-        ("scale", A_SCALE | {"levels": [A_SCALE["levels"][0]] * 2}, "/data/levels"),  # type: ignore[index]
+        ("scale", A_SCALE | {"levels": [A_LEVEL] * 2}, "/data/levels"),
+        ("scale", A_SCALE | {"levels": [A_LEVEL | {"level": 2}, A_LEVEL | {"at_thousandths": 500}]}, "/data/levels"),
         ("scale", A_SCALE | {"converts_to": "d5"}, "/data/levels"),
         ("policy", A_POLICY | {"method": {"name": "decaying", "weight": 49}}, "/data/method/weight"),
         ("policy", A_POLICY | {"method": {"name": "n_mastery"}}, "/data/method/mastery_thousandths"),
