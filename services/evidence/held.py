@@ -44,7 +44,9 @@ class Resubmission:
         """Go on until cancelled."""
         while True:
             try:
-                if await self.look():
+                with passing():  # the vault's and the store's connections fail like any other
+                    came_in = await self.look()
+                if came_in:
                     continue
                 await asyncio.sleep(LOOK_SECONDS)
             except (Transient, Unavailable, Conflict) as fault:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from services.chassis.errors import Conflict, Transient
+from services.chassis.postgres import passing
 from services.chassis.telemetry import span
 from services.evidence.held import Resubmission
 from services.evidence.opening import Opened
 from services.evidence.roster.district import District, read_district
 from services.evidence.roster.folder import RosterFolder
 from services.evidence.roster.importing import Importer, Summary
+
+log = logging.getLogger(__name__)
 
 MOST_RUNS = 3
 
@@ -34,8 +38,18 @@ async def import_roster(has: Opened, path: Path, now: datetime, progress: Progre
     with span("roster import"):
         summary = await _import(has, district, now, progress.advance)
         progress.stage("Letting in what waited", None)
-        summary.released = await Resubmission(has.door, has.pool).look()
+        summary.released = await _let_in(Resubmission(has.door, has.pool))
     return summary
+
+
+async def _let_in(resubmission: Resubmission) -> int:
+    """Let in what waited; how many. The import is done: what cannot come in now, the worker lets in a few seconds later."""
+    try:
+        with passing():
+            return await resubmission.look()
+    except (Conflict, Transient) as fault:
+        log.warning("what waited stays held for now", extra={"reason": type(fault).__name__})
+        return 0
 
 
 def _read(path: Path, advance: Callable[[int], None]) -> District:
