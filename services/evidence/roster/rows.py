@@ -158,12 +158,6 @@ def user_of(row: Row, roles: Mapping[str, list[tuple[str, str]]]) -> User | None
     )
 
 
-def _further_identifiers(row: Row) -> tuple[tuple[str, str], ...]:
-    """Those in the form `{scheme:value}`."""
-    found = _USER_ID.findall(row.get("userIds"))
-    return tuple((scheme, value) for scheme, value in found if _CODE.fullmatch(scheme) and _IDENTIFIER.fullmatch(value))
-
-
 def demographics_of(row: Row) -> dict[str, str]:
     """What a row of demographics.csv states, empty cells left out."""
     return {column: value for column, value in row.cells.items() if value and column not in _NOT_DEMOGRAPHIC}
