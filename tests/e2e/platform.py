@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +58,14 @@ class Platform:
         """Every process of the stack by name, as `cairn status` tells it."""
         return {part["name"]: part for part in self.json("status")["parts"]}
 
-    def kill(self, name: str) -> None:
-        """kill -9. The stack starts it again."""
-        self._signal(name, signal.SIGKILL)
+    def pids(self) -> dict[str, int]:
+        """The processes that run now, by name: read from what the supervisor writes down, so that asking disturbs nobody."""
+        state = json.loads((self.home / "state.json").read_text(encoding="utf-8"))
+        return {part["name"]: part["pid"] for part in state["parts"] if part["pid"]}
+
+    def kill(self, name: str) -> bool:
+        """kill -9; whether there was somebody to kill. The stack starts it again."""
+        return self._signal(name, signal.SIGKILL)
 
     def suspend(self, name: str) -> None:
         """SIGSTOP: alive, and answering nobody."""
@@ -69,10 +74,14 @@ class Platform:
     def resume(self, name: str) -> None:
         self._signal(name, signal.SIGCONT)
 
-    def _signal(self, name: str, number: int) -> None:
-        pid = self.parts()[name]["pid"]
-        if pid is not None:
+    def _signal(self, name: str, number: int) -> bool:
+        pid = self.pids().get(name)
+        if pid is None:
+            return False
+        with suppress(ProcessLookupError):
             os.kill(pid, number)
+            return True
+        return False
 
 
 @contextmanager
