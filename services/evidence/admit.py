@@ -80,7 +80,7 @@ _EVIDENCE = SUBMISSIONS[EvidenceSubmitted.TYPE]
 
 
 def _check_reference(submission: Submission[Any], publisher: Publisher, *, about_student: bool) -> None:
-    """Whether the event states only schools that are granted, and makes sense. (Her own school, whatever it states: in `submit`.)"""
+    """Whether the event states only schools that are granted, and makes sense. (A student's own school: in `submit`.)"""
     schools = _schools(submission.data)
     if not publisher.may_speak_about(schools) and not (about_student and not schools):
         raise Rejected("outside-grant", "an event of schools that are all granted", pointer="/data", status=403)

@@ -68,6 +68,23 @@ async def test_a_publisher_of_some_schools_speaks_about_their_students_only(gate
     assert await gateway.counts("local") == (2, 1, 0, 1, 0)
 
 
+async def test_a_programme_is_stated_by_a_publisher_of_the_students_school(gateway: Gateway) -> None:
+    type_ = "cairn.programme.changed.v1"
+    await gateway.publisher("local", types=[type_], schools=["HS1"])
+    students = await gateway.students("104", "105")
+    await gateway.app.state.pool.execute(
+        "INSERT INTO public.roster_students (pseudonym, school, version, digests) VALUES ($1, 'HS1', 1, '{}'), ($2, 'H2', 1, '{}')",
+        students["104"],
+        students["105"],
+    )
+    codes = []
+    for id, student in (("p-1", "104"), ("p-2", "105")):
+        data = {"student": {"scheme": "sis", "value": student}, "programme": "IEP", "effective": "2026-03-02"}
+        event = an_event(id, source="local") | {"type": type_, "data": data}
+        codes.append((await gateway.send(event, publisher="local")).status_code)
+    assert codes == [201, 403]
+
+
 async def test_a_revoked_key_is_taken_no_more(gateway: Gateway) -> None:
     assert (await gateway.send(an_event("e-1"))).status_code == 201
     await store.revoke(gateway.app.state.pool, "algebra")
