@@ -152,9 +152,9 @@ def _demographics(district: District, row: Row) -> None:
     user = district.users.get(row.need("sourcedId"))
     if user is None:
         raise BadCell("expected a user of users.csv in sourcedId")
-    user.demographics = rows.demographics_of(row)
-    user.lunch = row.get("metadata.lunch") or None
-    user.programmes = rows.programmes_of(row)
+    demographics, programmes = rows.demographics_of(row), rows.programmes_of(row)
+    user.lunch = rows.text(row, "metadata.lunch") or None
+    user.demographics, user.programmes = demographics, programmes
 
 
 def _grades_of_schools(district: District) -> None:
@@ -180,17 +180,24 @@ def _calendars(district: District, folder: RosterFolder) -> None:
             district.calendars[school] = CalendarPublished(
                 school=school,
                 terms=tuple(Term(term=each.code, starts=each.starts, ends=each.ends) for each in terms),
-                periods=tuple(Period.model_validate(each) for each in parts.get("periods", ())),
-                closed=tuple(_dates(parts.get("closed", ()))),
+                periods=tuple(Period.model_validate(each) for each in _list(parts, "periods")),
+                closed=tuple(_dates(_list(parts, "closed"))),
             )
         except (ValidationError, BadCell) as error:
             reason = str(error) if isinstance(error, BadCell) else f"expected {fault(error).expected}"
             district.bad.append(BadRow(CALENDARS if parts else "academicSessions.csv", 0, f"the calendar of a school: {reason}"))
 
 
-def _dates(texts: list[str]) -> Iterator[date]:
-    for text in texts:
-        yield rows.day(text, "closed")
+def _list(parts: dict[str, Any], name: str) -> list[Any]:
+    found = parts.get(name, [])
+    if not isinstance(found, list):
+        raise BadCell(f"expected a list in {name}")
+    return found
+
+
+def _dates(told: list[Any]) -> Iterator[date]:
+    for each in told:
+        yield rows.day(each if isinstance(each, str) else "", "closed")
 
 
 def _told_calendars(folder: RosterFolder) -> dict[str, Any]:
@@ -199,7 +206,7 @@ def _told_calendars(folder: RosterFolder) -> dict[str, Any]:
     with folder.open(CALENDARS) as file:
         try:
             told = json.load(file)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Rejected("unreadable-roster", f"JSON in {CALENDARS}") from None
     if not isinstance(told, dict) or not all(isinstance(each, dict) for each in told.values()):
         raise Rejected("unreadable-roster", f"an object by school in {CALENDARS}")

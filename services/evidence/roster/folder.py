@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import csv
 import io
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO
 
 from services.chassis.errors import Rejected
 
@@ -55,13 +58,27 @@ class Row:
         return [part.strip() for part in self.get(column).split(",") if part.strip()]
 
 
+# What reading a file raises when it is no ZIP file, is cut off or corrupt, encrypted, or packed in a way that we cannot undo.
+_UNREADABLE = (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError)
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """Turn a file that cannot be read into `Rejected`."""
+    try:
+        yield
+    except _UNREADABLE:
+        raise Rejected("unreadable-roster", f"a folder or a whole, unencrypted ZIP file, readable, at {name}") from None
+
+
 class RosterFolder:
     """The files of a OneRoster bulk export, in a folder or a ZIP file."""
 
     def __init__(self, path: Path) -> None:
         if not path.exists():
             raise Rejected("no-roster", "a folder or a ZIP file that is there")
-        self._zip = zipfile.ZipFile(path) if path.is_file() else None
+        with _readable(path.name):
+            self._zip = zipfile.ZipFile(path) if path.is_file() else None
         self._folder = path
         self._members = self._inside() if self._zip else {}
         missing = [f"{name}.csv" for name in REQUIRED if not self.has(f"{name}.csv")]
@@ -78,11 +95,14 @@ class RosterFolder:
         """Whether there is a file of this name."""
         return name in self._members if self._zip else (self._folder / name).is_file()
 
-    def open(self, name: str) -> TextIO:
-        """The file as text; a byte order mark is skipped, as spreadsheets write one."""
-        if self._zip:
-            return io.TextIOWrapper(self._zip.open(self._members[name]), encoding="utf-8-sig", newline="")
-        return (self._folder / name).open(encoding="utf-8-sig", newline="")
+    @contextmanager
+    def open(self, name: str) -> Iterator[TextIO]:
+        """The file as text; a byte order mark is skipped, as spreadsheets write one. `Rejected` where it cannot be read."""
+        with _readable(name), self._binary(name) as file:
+            yield io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+
+    def _binary(self, name: str) -> IO[bytes]:
+        return self._zip.open(self._members[name]) if self._zip else (self._folder / name).open("rb")
 
     def rows(self, name: str) -> Iterator[Row]:
         """The rows of `name`.csv that are in force; none when the file is absent. Raises `Rejected` for a file that is no CSV."""

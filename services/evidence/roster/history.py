@@ -47,7 +47,7 @@ def history(rows: Iterable[Enrolment], grade_of: GradeOf, cohort: str | None) ->
     here: StudentEnrolled | None = None
     until = date.min
     for begin, end in covered:
-        if here is not None and begin > until + ONE_DAY:
+        if here is not None and until < FOREVER and begin > until + ONE_DAY:
             statements.append(_withdrawn(here.school, until))
             here = None
         stated = _enrolment(rows, begin, grade_of, cohort)

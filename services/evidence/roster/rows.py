@@ -14,6 +14,7 @@ from services.evidence.roster.folder import BadCell, Row
 
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}")
 _IDENTIFIER = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _USER_ID = re.compile(r"\{([^:{}]+):([^{}]+)\}")
 _MEETING = re.compile(r"([A-Z]{3})-(.+)")
 STUDENT = "student"
@@ -64,6 +65,13 @@ def code(text: str, column: str) -> str:
     return text
 
 
+def text(row: Row, column: str) -> str:
+    """A cell of free text. Raises `BadCell` for one with control characters: a broken export, and no database takes a NUL."""
+    if _CONTROL.search(value := row.get(column)):
+        raise BadCell(f"expected no control characters in {column}")
+    return value
+
+
 def day(text: str, column: str) -> date:
     """An ISO date. Raises `BadCell`."""
     try:
@@ -92,7 +100,7 @@ def session_of(row: Row) -> Session:
 def class_of(row: Row, sessions: Mapping[str, Session]) -> ClassRegistered:
     """The class in a row of classes.csv, its teachers still to come."""
     capacity = row.get("metadata.cairn.capacity")
-    if capacity and not (capacity.isdigit() and int(capacity[:5]) <= 1000):
+    if capacity and not (capacity.isdecimal() and int(capacity[:5]) <= 1000):
         raise BadCell("expected a number from 0 to 1000 in metadata.cairn.capacity")
     duty: Literal["flex", "taught"] = "flex" if row.get("metadata.cairn.duty") == "flex" else "taught"
     return ClassRegistered.model_validate(
@@ -144,8 +152,8 @@ def user_of(row: Row, roles: Mapping[str, list[tuple[str, str]]]) -> User | None
         line=row.line,
         sourced_id=sourced_id,
         role=code(role, "role"),
-        given=row.get("preferredFirstName") or row.get("givenName"),
-        family=row.get("preferredLastName") or row.get("familyName"),
+        given=text(row, "preferredFirstName") or text(row, "givenName"),
+        family=text(row, "preferredLastName") or text(row, "familyName"),
         schools=tuple(sorted({org for _, org in theirs if org})),
         grade=code(grades[0], "grades") if (grades := row.list("grades")) else "",
         cohort=code(cohort, "metadata.cairn.cohort") if cohort else None,
@@ -160,7 +168,9 @@ def user_of(row: Row, roles: Mapping[str, list[tuple[str, str]]]) -> User | None
 
 def demographics_of(row: Row) -> dict[str, str]:
     """What a row of demographics.csv states, empty cells left out."""
-    return {column: value for column, value in row.cells.items() if value and column not in _NOT_DEMOGRAPHIC}
+    if any(_CONTROL.search(column) for column in row.cells):
+        raise BadCell("expected no control characters in the names of columns")
+    return {column: value for column in row.cells if column not in _NOT_DEMOGRAPHIC and (value := text(row, column))}
 
 
 def programmes_of(row: Row) -> dict[str, str | None]:
