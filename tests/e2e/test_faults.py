@@ -14,7 +14,7 @@ import pytest
 from contracts.topics import EVIDENCE_LOG
 from deploy.local.waiting import free_ports
 from services.chassis.kafka import SESSION_MS
-from tests.e2e.invariants import assert_log_is_sound, assert_mastery_is_sound, topic_records
+from tests.e2e.invariants import assert_log_is_sound, assert_views_are_sound, topic_records
 from tests.e2e.load import publishing, until_more
 from tests.e2e.platform import CAIRN, DAYS, STUDENTS, Platform, a_platform
 from tests.e2e.test_kills import ready_again
@@ -44,7 +44,7 @@ async def test_workers_that_come_and_go_share_the_partitions_and_count_everythin
             with another_worker(platform):
                 await until_more(receipts, len(receipts) + 1000)
     await assert_log_is_sound(platform, receipts)
-    await assert_mastery_is_sound(platform)
+    await assert_views_are_sound(platform)
 
 
 async def test_a_worker_that_sleeps_past_its_session_wakes_as_a_zombie_and_harms_nothing(platform: Platform) -> None:
@@ -56,13 +56,13 @@ async def test_a_worker_that_sleeps_past_its_session_wakes_as_a_zombie_and_harms
             platform.resume("mastery-work")
             await until_more(receipts, len(receipts) + 200)
     await assert_log_is_sound(platform, receipts)
-    await assert_mastery_is_sound(platform)
+    await assert_views_are_sound(platform)
 
 
 async def test_the_tail_of_a_partition_that_a_power_loss_tore_off_is_published_again(platform: Platform) -> None:
     async with publishing(platform, rate=100, seconds=5) as receipts:
         pass
-    await assert_mastery_is_sound(platform)
+    await assert_views_are_sound(platform)
     before = await topic_records(platform.settings["CAIRN_KAFKA"], EVIDENCE_LOG)
     platform.kill("kafka")
     lost = tear_off(platform.home, partition=0, bytes_=6000)
@@ -77,7 +77,7 @@ async def test_the_tail_of_a_partition_that_a_power_loss_tore_off_is_published_a
         pass
     await until(published_again, 90)
     await assert_log_is_sound(platform, {**receipts, **more})
-    await assert_mastery_is_sound(platform)
+    await assert_views_are_sound(platform)
 
 
 def tear_off(home: Path, *, partition: int, bytes_: int) -> int:
@@ -101,4 +101,4 @@ async def test_a_broker_of_three_that_dies_and_comes_back_loses_nothing() -> Non
                 await until_more(receipts, len(receipts))
                 await ready_again(platform, f"kafka-{node}")
         await assert_log_is_sound(platform, receipts)
-        await assert_mastery_is_sound(platform)
+        await assert_views_are_sound(platform)

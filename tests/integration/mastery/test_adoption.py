@@ -76,20 +76,15 @@ async def test_everybody_ends_where_a_fold_from_zero_does_and_each_move_is_told_
         assert deaths > PARTITIONS
         clean = await district.folded(story)
         assert await district.digest(serves) == await district.digest(clean.generation) == await district.scanned(serves)
-        told = await moves_to(pool, version=2)
-    assert len(told) == len(set(told)) > 30
+        changes = await told(pool)
+    places = [(subject, cause) for subject, cause, _ in changes]
+    assert len(places) == len(set(places)), "a change was told twice"
+    by_policy = [subject for subject, _, version in changes if version == 2]
+    assert len(set(by_policy)) > 20
 
 
-async def moves_to(pool: postgres.Pool, version: int) -> list[tuple[str, str]]:
-    """(student, competency) each time somebody was told to stand under this version who stood under another before."""
-    under: dict[tuple[str, str], int | None] = {}
-    told = []
-    for row in await pool.fetch("SELECT record FROM outbox WHERE type = $1 ORDER BY partition, sequence", MasteryChanged.TYPE):
-        event = decode(row["record"])
-        assert isinstance(event.data, MasteryChanged)
-        for move in event.data.moves:
-            key = (str(event.subject), move.competency)
-            if move.policy_version == version and under.get(key) not in (None, version):
-                told.append(key)
-            under[key] = move.policy_version
-    return told
+async def told(pool: postgres.Pool) -> list[tuple[str, str, int | None]]:
+    """Every change that was told: whom it is of, the position that caused it, the policy version of its first move."""
+    rows = await pool.fetch("SELECT record FROM outbox WHERE type = $1 ORDER BY partition, sequence", MasteryChanged.TYPE)
+    changes = [(event.subject, event.data) for row in rows if isinstance((event := decode(row["record"])).data, MasteryChanged)]
+    return [(str(subject), data.cause, data.moves[0].policy_version) for subject, data in changes]
