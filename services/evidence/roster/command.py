@@ -16,6 +16,7 @@ from services.evidence.opening import Opened
 from services.evidence.roster.district import District, read_district
 from services.evidence.roster.folder import RosterFolder
 from services.evidence.roster.importing import Importer, Summary
+from services.evidence.store import roster as store
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +34,10 @@ class Progress(Protocol):
 async def import_roster(has: Opened, path: Path, now: datetime, progress: Progress) -> Summary:
     """Import the roster at `path`; the ledger must accept. Raises `Rejected` for a roster that cannot be read."""
     progress.stage("Reading the roster", None)
-    district = _read(path, progress.advance)
+    district, roster = _read(path, progress.advance)
     progress.stage("Comparing with the log", _things_in(district))
     with span("roster import"):
-        summary = await _import(has, district, now, progress.advance)
+        summary = await _import(has, district, roster, now, progress.advance)
         progress.stage("Letting in what waited", None)
         summary.released = await _let_in(Resubmission(has.door, has.pool))
     return summary
@@ -52,22 +53,29 @@ async def _let_in(resubmission: Resubmission) -> int:
         return 0
 
 
-def _read(path: Path, advance: Callable[[int], None]) -> District:
+def _read(path: Path, advance: Callable[[int], None]) -> tuple[District, bytes]:
+    """The roster, and the digest of its files."""
     folder = RosterFolder(path)
     try:
-        return read_district(folder, advance)
+        return read_district(folder, advance), folder.digest()
     finally:
         folder.close()
 
 
-async def _import(has: Opened, district: District, now: datetime, advance: Callable[[int], None]) -> Summary:
-    """Run the import, and once more when people were merged meanwhile: what was stated is not stated again."""
-    today = (await has.ledger.head()).date(now)
+async def _import(has: Opened, district: District, roster: bytes, now: datetime, advance: Callable[[int], None]) -> Summary:
+    """Run the import under the date on which it was first begun, and once more when people were merged meanwhile."""
+    head = await has.ledger.head()
+    with passing():
+        today = await store.begin_import(has.pool, roster, head.date(now))
     for _ in range(MOST_RUNS):
         try:
-            return await Importer(has.ledger, has.vault, has.pool, has.key, today=today, advance=advance).run(district)
+            summary = await Importer(has.ledger, has.vault, has.pool, has.key, today=today, advance=advance).run(district)
         except Conflict:
             await has.vault.refresh()
+            continue
+        with passing():
+            await store.finish_import(has.pool)
+        return summary
     raise Transient("identifiers are being merged")
 
 

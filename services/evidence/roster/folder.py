@@ -6,6 +6,7 @@ Owns: encodings, line numbers, which rows are unusable and why. Must not: repeat
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import lzma
 import zipfile
@@ -71,6 +72,13 @@ def _readable(name: str) -> Iterator[None]:
         raise Rejected("unreadable-roster", f"a folder or a whole, unencrypted ZIP file, readable, at {name}") from None
 
 
+def _sha256(file: IO[bytes]) -> bytes:
+    found = hashlib.sha256()
+    while part := file.read(1 << 20):
+        found.update(part)
+    return found.digest()
+
+
 class RosterFolder:
     """The files of a OneRoster bulk export, in a folder or a ZIP file."""
 
@@ -103,6 +111,15 @@ class RosterFolder:
 
     def _binary(self, name: str) -> IO[bytes]:
         return self._zip.open(self._members[name]) if self._zip else (self._folder / name).open("rb")
+
+    def digest(self) -> bytes:
+        """SHA-256 over names and contents of its CSV and JSON files: the same for the same export, in a folder or a ZIP file."""
+        names = list(self._members) if self._zip else [path.name for path in self._folder.iterdir() if path.is_file()]
+        whole = hashlib.sha256()
+        for name in sorted(name for name in names if name.endswith((".csv", ".json"))):
+            with _readable(name), self._binary(name) as file:
+                whole.update(name.encode() + b"\0" + _sha256(file))
+        return whole.digest()
 
     def rows(self, name: str) -> Iterator[Row]:
         """The rows of `name`.csv that are in force; none when the file is absent. Raises `Rejected` for a file that is no CSV."""

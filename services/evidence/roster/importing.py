@@ -15,14 +15,14 @@ from typing import TypeVar
 
 import orjson
 
-from contracts.codec import prepare, timestamp
+from contracts.codec import prepare
 from contracts.envelope import Data
 from contracts.ids import derived_id
 from contracts.submissions import SUBMISSIONS
 from services.chassis.postgres import Pool, passing
 from services.chassis.telemetry import traceparent
 from services.evidence.admit import Key, hashed, keyed
-from services.evidence.domain import Batch, Draft, Receipt, day_of
+from services.evidence.domain import Batch, Draft, Receipt
 from services.evidence.grants import Publisher, short
 from services.evidence.ledger import Ledger
 from services.evidence.roster.district import District
@@ -44,6 +44,9 @@ SCHEME = "sis"
 AT_ONCE = 500
 PEOPLE_AT_ONCE = 5000
 BAD_SHOWN = 10
+# All that rosters state is deduplicated under one day: an id says which statement it is, whenever it is stated again. For the
+# same reason the time, which for things is that of the import, is no part of what tells a resend from a conflict.
+DAY = date(1970, 1, 1)
 OTHER_KIND = "expected a student or a member of staff, as in earlier rosters"
 
 
@@ -229,7 +232,7 @@ class Importer:
         told = as_json(stated.data)
         source = ROSTER.name
         id = derived_id(source, stated.key, stated.version, digest(stated.data).hex())
-        meaning = {"source": source, "id": id, "time": timestamp(stated.time), "subject": stated.subject, "data": told}
+        meaning = {"source": source, "id": id, "subject": stated.subject, "data": told}
         sameness = hashed(self._sameness, orjson.dumps(meaning, option=orjson.OPT_SORT_KEYS))
         prepared = prepare(
             stated.data, id=id, source=source, time=stated.time, subject=stated.subject, submissionhash=sameness.hex()
@@ -238,7 +241,7 @@ class Importer:
             publisher=source,
             source=source,
             id=id,
-            day=day_of(id, stated.time),
+            day=DAY,
             subject=stated.subject,
             type=stated.data.TYPE,
             submissionhash=sameness,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
+from datetime import date
 from typing import Any
 
 from services.chassis.postgres import Queryable
@@ -31,6 +32,24 @@ FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[]) AS s (pse
 ON CONFLICT (pseudonym) DO UPDATE
 SET school = excluded.school, version = excluded.version, digests = excluded.digests, programmes = excluded.programmes
 """
+
+# The update changes nothing; without it the row that is there would not be returned.
+BEGIN_IMPORT = """
+INSERT INTO public.roster_imports AS i (roster, today) VALUES ($1, $2)
+ON CONFLICT (roster) DO UPDATE SET today = i.today RETURNING today
+"""
+FINISH_IMPORT = "DELETE FROM public.roster_imports"
+
+
+async def begin_import(on: Queryable, roster: bytes, today: date) -> date:
+    """The date of this roster's import: that of an unfinished one of the same files, else `today`, which is kept."""
+    began: date = await on.fetchval(BEGIN_IMPORT, roster, today)
+    return began
+
+
+async def finish_import(on: Queryable) -> None:
+    """What was begun before is over: an unfinished import that is run again now finds another state, and is a new one."""
+    await on.execute(FINISH_IMPORT)
 
 
 async def schools_of(on: Queryable, pseudonyms: Collection[str]) -> dict[str, frozenset[str]]:

@@ -14,6 +14,7 @@ from services.chassis.errors import Rejected
 from services.evidence.admit import Key
 from services.evidence.roster.command import import_roster
 from services.evidence.roster.importing import Summary
+from services.evidence.store import roster as store
 from tests.integration.evidence.gateway import Gateway, a_gateway, an_event
 from tests.integration.evidence.rosters import Roster, a_class, a_student, enrolled
 from tests.stack import Stack
@@ -103,9 +104,35 @@ async def test_a_stopped_import_states_the_same_events_again_as_duplicates(gatew
     await imported(gateway, path)
     before = await events(gateway)
     await gateway.app.state.pool.execute("TRUNCATE public.roster_statements, public.roster_students")
-    again = await imported(gateway, path)
+    again = await imported(gateway, path, LATER)
     assert (sum(again.events.values()), again.duplicates) == (0, 9)
     assert await events(gateway) == before
+
+
+class Killed(Exception):  # noqa: N818 - named for what happened
+    pass
+
+
+async def test_an_import_killed_and_run_again_days_later_keeps_its_date(
+    gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roster = Roster()
+    await imported(gateway, roster.write(tmp_path / "1"))
+    gone = Roster(users=roster.users[:2], enrollments=roster.enrollments[:3], demographics=[]).write(tmp_path / "2")
+
+    async def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "state_students", killed)
+        with pytest.raises(Killed):
+            await imported(gateway, gone, NOW)
+    await imported(gateway, gone, LATER)
+    after = [record["type"] for record in await told(gateway, "105")]
+    assert after.count("cairn.student.withdrawn.v1") == 1
+    ended = [record["data"]["until"] for record in await told(gateway, "104") if "until" in record["data"]]
+    assert ended == ["2026-03-02"] * 2
+    assert await gateway.app.state.pool.fetchval("SELECT count(*) FROM public.roster_imports") == 0
 
 
 async def test_only_what_changed_is_stated(gateway: Gateway, tmp_path: Path) -> None:
