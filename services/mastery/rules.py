@@ -116,22 +116,27 @@ class Adoption:
             return self.published, True, self.position
         return self.policy.effective, False, self.position
 
-    def rank(self, competency: str, school: str | None) -> tuple[bool, bool, tuple[dt.date, bool, int]] | None:
+    def rank(self, framework: str, competency: str, school: str | None) -> tuple[bool, bool, tuple[dt.date, bool, int]] | None:
         """How near it is to a student's competency, the nearest being in force; None if it is not about it."""
         policy = self.policy
-        if policy.school not in (None, school) or (policy.competencies and competency not in policy.competencies):
+        if (
+            policy.framework != framework
+            or policy.school not in (None, school)
+            or (policy.competencies and competency not in policy.competencies)
+        ):
             return None
         return policy.school is not None, bool(policy.competencies), self.came
 
 
-def choose(adoptions: Iterable[Adoption], date: dt.date, competency: str, school: str | None) -> Adoption | None:
-    """The policy of a framework in force: a school's own before the district's, one that names the competency before one
-    that does not, then the one that came into force last."""
-    ranked = [
-        (rank, adoption)
-        for adoption in adoptions
-        if adoption.in_force(date) and (rank := adoption.rank(competency, school)) is not None
-    ]
+def choose(adoptions: Iterable[Adoption], date: dt.date, framework: str, competency: str, school: str | None) -> Adoption | None:
+    """The policy in force: a school's own before the district's, one that names the competency before one that does not,
+    then the one that came into force last. Of one policy only the version that came into force last is in force at all."""
+    last: dict[str, Adoption] = {}
+    for adoption in adoptions:
+        before = last.get(adoption.policy.policy)
+        if adoption.in_force(date) and (before is None or adoption.came > before.came):
+            last[adoption.policy.policy] = adoption
+    ranked = [(rank, each) for each in last.values() if (rank := each.rank(framework, competency, school)) is not None]
     return max(ranked, key=lambda pair: pair[0])[1] if ranked else None
 
 

@@ -34,7 +34,7 @@ def _own_schools(world: World, framework: str) -> frozenset[str]:
 
 
 def _rule(world: World, framework: str, competency: str, school: str | None) -> Rule | None:
-    adopted = choose(_adoptions(world, framework), world.date, competency, school)
+    adopted = choose(_adoptions(world), world.date, framework, competency, school)
     return world.remember(("adopted", adopted.position), lambda: _rule_of(world, adopted)) if adopted else None
 
 
@@ -46,15 +46,15 @@ def _rule_of(world: World, adopted: Adoption) -> Rule | None:
     return rule_of(adopted, scale.data, [other for other in others if other.converts_to == scale.data.scale])
 
 
-def _adoptions(world: World, framework: str) -> list[Adoption]:
+def _adoptions(world: World) -> list[Adoption]:
     def compute() -> list[Adoption]:
         return [
             Adoption(version.position, world.reference.at(version.position).date, version.data)
             for version in world.history("policy")
-            if isinstance(version.data, PolicyPublished) and version.data.framework == framework
+            if isinstance(version.data, PolicyPublished)
         ]
 
-    return world.remember(("adoptions", framework), compute)
+    return world.remember("adoptions", compute)
 
 
 def _policies(world: World) -> list[PolicyPublished]:
@@ -66,7 +66,7 @@ def moved_by(version: Version, before: World, after: World) -> Scope | None:
     data = version.data
     match data:
         case PolicyPublished() if data.effective is None or data.effective <= after.date:
-            return _scope([data.framework], data.school)
+            return _joined(_reach(data, after))
         case ScalePublished():
             frameworks = _frameworks_on({data.scale, *_converted_to(data.scale, before, after)}, after)
             return _scope(frameworks, None) if frameworks else None
@@ -76,12 +76,24 @@ def moved_by(version: Version, before: World, after: World) -> Scope | None:
 def moved_at(before: World, after: World) -> Sequence[Scope]:
     """Whom the policies move whose midnight has come: a scope a framework and school, unless the whole district is in one."""
     due = {
-        (policy.framework, policy.school)
+        place
         for policy in _policies(after)
         if policy.effective is not None and before.date < policy.effective <= after.date
+        for place in _reach(policy, after)
     }
     wanted = {(framework, school) for framework, school in due if school is None or (framework, None) not in due}
     return [_scope([framework], school) for framework, school in sorted(wanted, key=lambda pair: (pair[0], pair[1] or ""))]
+
+
+def _reach(policy: PolicyPublished, world: World) -> set[tuple[str, str | None]]:
+    """The frameworks and schools (None: all) of a policy in all its versions: a next version moves who stood under the last."""
+    return {(each.framework, each.school) for each in _policies(world) if each.policy == policy.policy}
+
+
+def _joined(places: set[tuple[str, str | None]]) -> Scope:
+    """One scope for all of these places."""
+    schools = {school for _, school in places}
+    return _scope((framework for framework, _ in places), next(iter(schools)) if len(schools) == 1 else None)
 
 
 def _scope(frameworks: Iterable[str], school: str | None) -> Scope:

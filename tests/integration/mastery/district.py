@@ -88,9 +88,9 @@ def happening(story: Story, chance: random.Random, number: int, students: int) -
         case 1:
             story.tell(transferred("HS1", tomorrow), student=someone)
         case 2:
-            story.tell(a_policy("average", version=2, competencies=("MA.2",), effective=tomorrow))
+            story.tell(a_policy("average", policy="averaged", competencies=("MA.2",), effective=tomorrow))
         case 3:
-            story.tell(a_policy("latest", version=3, order="recorded", competencies=("MA.3",)))
+            story.tell(a_policy("latest", policy="recorded", order="recorded", competencies=("MA.3",)))
         case 4:
             story.tell(withdrawn("HS1", story.now.date()), student=someone)
             story.tell(enrolled("HS1", tomorrow, cohort="2030", classes=("alg-1", "eng-2")), student=a_student(0))

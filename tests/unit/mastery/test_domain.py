@@ -223,6 +223,18 @@ def test_a_schools_own_policy_goes_before_the_districts_and_a_named_competency_b
     assert [folded.standing(BEN, c).policy for c in ("MA.1", "MA.2")] == ["named", "district"]
 
 
+def test_a_next_version_replaces_the_one_before_even_where_it_says_less() -> None:
+    log = a_log("latest")
+    log.add(a_policy("highest", policy="own", school="HS1", competencies=("MA.1",)))
+    log.add(enrolled("HS1"), ADA)
+    for score in (4.0, 2.0):
+        log.add(an_evidence_submitted(score), ADA)
+    assert Folded(log.entries).standing(ADA).policy == "own"
+    log.add(a_policy("average", policy="own", version=2, school="HS2"))
+    folded = Folded(log.entries)
+    assert (folded.standing(ADA).policy, folded.standing(ADA).value) == ("district", 2000)
+
+
 def test_another_schools_policy_is_hers_from_her_transfer_on() -> None:
     log = a_log("latest")
     log.add(a_policy("highest", policy="own", school="HS2"))
