@@ -62,8 +62,8 @@ async def measure(platform: Platform) -> list[float]:
     async with await postgres.create_pool(settings["CAIRN_MASTERY_DATABASE"], application="bench", size=2) as pool:
         watching = asyncio.create_task(watch(pool, seen))
         begin = time.monotonic()
-        async with publishing(platform, rate=RATE, seconds=SECONDS, witness=clocked):
-            pass
+        async with publishing(platform, rate=RATE, witness=clocked):
+            await asyncio.sleep(SECONDS)
         await until_caught_up(pool, max(clocked.times))
         watching.cancel()
     async with await postgres.create_pool(settings["CAIRN_EVIDENCE_DATABASE"], application="bench", size=1) as pool:

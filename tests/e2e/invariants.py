@@ -98,7 +98,7 @@ async def assert_log_is_sound(platform: Platform, acknowledged: Mapping[tuple[st
             records = await topic_records(settings["CAIRN_KAFKA"], EVIDENCE_LOG)
             return sum(len(first_occurrences(each)) for each in records) == sum(len(row.placed) for row in rows)
 
-        await until(relayed, 60)
+        await until(relayed, 180)
         for partition, records in enumerate(await topic_records(settings["CAIRN_KAFKA"], EVIDENCE_LOG)):
             expected = [(row.placed[partition], row.record) for row in rows if partition in row.placed]
             assert [(record.sequence, record.value) for record in first_occurrences(records)] == expected
@@ -133,7 +133,7 @@ async def _assert_topic_equals_outbox(platform: Platform, service: str, topic: T
             there = [(r.partition, r.sequence, r.value) for each in records for r in first_occurrences(each)]
             return sorted(there) == sorted((row["partition"], row["sequence"], row["record"]) for row in said)
 
-        await until(equal, 60)
+        await until(equal, 180)
 
 
 async def assert_mastery_is_sound(platform: Platform) -> None:
@@ -147,7 +147,7 @@ async def assert_mastery_is_sound(platform: Platform) -> None:
             async with reading(pool, "mastery") as (_, standing):
                 return all(cursor.next[0] >= len(firsts[cursor.partition]) for cursor in standing.cursors)
 
-        await until(caught_up, 120)
+        await until(caught_up, 180)
         assert await _standings(pool) == await _folded_outbox(pool)
         await _assert_equals_a_fold_from_zero(settings["CAIRN_MASTERY_DATABASE"], MasteryView(), firsts)
 

@@ -15,7 +15,7 @@ from contracts.topics import EVIDENCE_LOG
 from deploy.local.waiting import free_ports
 from services.chassis.kafka import SESSION_MS
 from tests.e2e.invariants import assert_log_is_sound, assert_views_are_sound, topic_records
-from tests.e2e.load import publishing, until_more
+from tests.e2e.load import PATIENCE, publishing, until_more
 from tests.e2e.platform import CAIRN, DAYS, STUDENTS, Platform, a_platform
 from tests.e2e.test_kills import ready_again
 from tests.until import until
@@ -39,7 +39,7 @@ def another_worker(platform: Platform) -> Iterator[subprocess.Popen[bytes]]:
 
 
 async def test_workers_that_come_and_go_share_the_partitions_and_count_everything_once(platform: Platform) -> None:
-    async with publishing(platform, rate=200, seconds=25) as receipts:
+    async with publishing(platform, rate=200) as receipts:
         for _ in range(3):
             with another_worker(platform):
                 await until_more(receipts, len(receipts) + 1000)
@@ -48,7 +48,7 @@ async def test_workers_that_come_and_go_share_the_partitions_and_count_everythin
 
 
 async def test_a_worker_that_sleeps_past_its_session_wakes_as_a_zombie_and_harms_nothing(platform: Platform) -> None:
-    async with publishing(platform, rate=200, seconds=2 * SESSION_MS / 1000 + 5) as receipts:
+    async with publishing(platform, rate=200) as receipts:
         with another_worker(platform):
             await until_more(receipts, len(receipts) + 200)
             platform.suspend("mastery-work")
@@ -60,8 +60,8 @@ async def test_a_worker_that_sleeps_past_its_session_wakes_as_a_zombie_and_harms
 
 
 async def test_the_tail_of_a_partition_that_a_power_loss_tore_off_is_published_again(platform: Platform) -> None:
-    async with publishing(platform, rate=100, seconds=5) as receipts:
-        pass
+    async with publishing(platform, rate=100) as receipts:
+        await until_more(receipts, 400)
     await assert_views_are_sound(platform)
     before = await topic_records(platform.settings["CAIRN_KAFKA"], EVIDENCE_LOG)
     platform.kill("kafka")
@@ -73,9 +73,9 @@ async def test_the_tail_of_a_partition_that_a_power_loss_tore_off_is_published_a
         return len(records[0]) >= len(before[0])
 
     assert lost > 0
-    async with publishing(platform, rate=100, seconds=5) as more:
-        pass
-    await until(published_again, 90)
+    async with publishing(platform, rate=100) as more:
+        await until_more(more, 400)
+    await until(published_again, PATIENCE)
     await assert_log_is_sound(platform, {**receipts, **more})
     await assert_views_are_sound(platform)
 
@@ -95,10 +95,10 @@ def tear_off(home: Path, *, partition: int, bytes_: int) -> int:
 async def test_a_broker_of_three_that_dies_and_comes_back_loses_nothing() -> None:
     with a_platform("--brokers", "3") as platform:
         platform.cairn(*SEED)
-        async with publishing(platform, rate=150, seconds=45) as receipts:
+        async with publishing(platform, rate=150) as receipts:
             for node in (1, 2, 3):
                 platform.kill(f"kafka-{node}")
-                await until_more(receipts, len(receipts))
                 await ready_again(platform, f"kafka-{node}")
+                await until_more(receipts, len(receipts))
         await assert_log_is_sound(platform, receipts)
         await assert_views_are_sound(platform)

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from tests.e2e.invariants import assert_log_is_sound, assert_views_are_sound
-from tests.e2e.load import publishing, until_more
+from tests.e2e.load import PATIENCE, publishing, until_more
 from tests.e2e.platform import Platform
 from tests.until import until
 
@@ -23,12 +23,12 @@ async def ready_again(platform: Platform, name: str) -> None:
         part = (await asyncio.to_thread(platform.parts))[name]
         return bool(part["state"] == "ready")
 
-    await until(ready, 90)
+    await until(ready, PATIENCE)
 
 
 async def test_each_process_in_turn(platform: Platform) -> None:
     assert set(platform.parts()) == set(VICTIMS)
-    async with publishing(platform, rate=100, seconds=180) as receipts:
+    async with publishing(platform, rate=100) as receipts:
         for name in VICTIMS:
             before = len(receipts)
             assert platform.kill(name)
@@ -49,7 +49,7 @@ async def test_five_hundred_random_moments(platform: Platform) -> None:
 
 async def _kill_at_random(platform: Platform, *, moments: int, seed: int, seconds: float) -> None:
     chance = random.Random(seed)
-    async with publishing(platform, rate=200, seconds=seconds) as receipts:
+    async with publishing(platform, rate=200) as receipts:
         killed = 0
         while killed < moments:
             await asyncio.sleep(chance.random() * seconds / moments)  # the moment is the test

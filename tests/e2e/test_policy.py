@@ -14,7 +14,7 @@ from deploy.seed import curriculum
 from services.chassis import postgres
 from services.chassis.postgres import Pool
 from tests.e2e.invariants import assert_log_is_sound, assert_mastery_is_sound
-from tests.e2e.load import publishing, until_more
+from tests.e2e.load import PATIENCE, publishing, until_more
 from tests.e2e.platform import STUDENTS, Platform
 from tests.e2e.test_kills import ready_again
 from tests.until import until
@@ -48,7 +48,7 @@ async def test_everybody_moves_once_and_a_death_in_the_middle_changes_nothing(
     platform: Platform, version: int, method: dict[str, object], die: bool
 ) -> None:
     async with await postgres.create_pool(platform.settings["CAIRN_MASTERY_DATABASE"], application="test", size=2) as pool:
-        async with publishing(platform, rate=150, seconds=15) as receipts:
+        async with publishing(platform, rate=150) as receipts:
             await until_more(receipts, 300)
             position = await adopt(platform, version, method)
             if die:
@@ -58,7 +58,7 @@ async def test_everybody_moves_once_and_a_death_in_the_middle_changes_nothing(
                 query = "SELECT count(*) FROM outbox WHERE type = $1 AND position($2::bytea IN record) > 0"
                 return bool(await pool.fetchval(query, MasteryChanged.TYPE, f'"cause":"{position}"'.encode()))
 
-            await until(swept, 60)
+            await until(swept, PATIENCE)
         if die:
             await ready_again(platform, "mastery-work")
         await assert_log_is_sound(platform, receipts)

@@ -56,7 +56,7 @@ async def a_reader(platform: Platform) -> AsyncIterator[Reader]:
 
 async def test_swapped_rolled_back_and_swapped_again_under_load(platform: Platform) -> None:
     before = {each["generation"] for each in platform.json("mastery", "generations")}
-    async with publishing(platform, rate=100, seconds=60) as receipts, a_reader(platform) as reader:
+    async with publishing(platform, rate=100) as receipts, a_reader(platform) as reader:
         await until_more(receipts, 200)
         await asyncio.to_thread(platform.cairn, "mastery", "rebuild", "--reason", "test")
         await asyncio.to_thread(platform.cairn, "mastery", "rollback")
