@@ -40,7 +40,7 @@ run: setup ## Start the local stack, seed both schools, and show where to look
 
 test: lint ## Lint, then every test but the soaks, side by side, within 35 minutes on two cores
 	@echo "test: all suites but soaks, $(WORKERS) workers (WORKERS=n), no test is started after $(BUDGET) s (BUDGET=n)"
-	@$(PYTEST) -m "not soak" -n $(WORKERS) --dist loadfile --session-timeout $(BUDGET) tests
+	@$(PYTEST) -m "not soak" -n $(WORKERS) --no-loadscope-reorder --session-timeout $(BUDGET) tests
 
 test-unit: setup ## Tests without Kafka or Postgres: seconds
 	@$(PYTEST) -m "not soak" tests/unit tests/contracts tests/architecture tests/k8s

@@ -10,6 +10,8 @@ import os
 from collections import defaultdict
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 # Suite (a folder of tests, the longest match counts) -> minutes of one worker, on two busy cores. Their sum, over the
 # two workers of a two-core machine, must stay below the 30 minutes that setting up and linting leave.
@@ -29,6 +31,27 @@ BUDGETS = {
     "tests/integration": 2,
     "tests/e2e": 15,
 }
+
+
+# Journeys through whole platforms: eleven processes each. One at a time is what two cores carry, and the longest way to go, so
+# one worker takes them all, first, while the others share the rest file by file.
+WHOLE_PLATFORMS = ("tests/e2e/", "tests/oracle/")
+
+
+class Scheduling(LoadFileScheduling):  # type: ignore[misc] # it has no types
+    """A file's tests go to one worker, and so do all journeys through whole platforms."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "whole platforms" if nodeid.startswith(WHOLE_PLATFORMS) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Journeys first; otherwise in the order of files."""
+    items.sort(key=lambda item: not item.nodeid.startswith(WHOLE_PLATFORMS))
 
 
 def suite_of(path: str) -> str:

@@ -50,11 +50,13 @@ def _backends(_: click.Context, __: click.Parameter, values: tuple[str, ...]) ->
     help="local, docker, kafka://HOST:PORT or postgresql://…; may be given twice. Otherwise: CAIRN_KAFKA and "
     "CAIRN_POSTGRES, then packages, then Docker.",
 )
+@click.option("--any-ports", is_flag=True, help="For a new stack beside another: free ports, rather than the usual ones.")
 @click.option("--wait/--detach", default=True, help="Return when everything is ready (the default), or at once.")
-def up(brokers: str | None, partitions: int | None, backends: dict[str, str], wait: bool) -> None:
+def up(brokers: str | None, partitions: int | None, backends: dict[str, str], any_ports: bool, wait: bool) -> None:
     """Start Kafka, Postgres and the services, and keep them running. Does nothing to what runs already."""
     home = Home(cairn_home())
-    plan = control.choose(home, brokers=int(brokers) if brokers else None, partitions=partitions, backends=backends)
+    number = int(brokers) if brokers else None
+    plan = control.choose(home, brokers=number, partitions=partitions, backends=backends, any_ports=any_ports)
     control.start(home, plan)
     if not wait:
         click.echo("Starting; `cairn status` shows how far it is.")

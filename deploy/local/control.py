@@ -14,6 +14,7 @@ from pathlib import Path
 from deploy.local.remains import sweep
 from deploy.local.resolver import External, resolve_kafka, resolve_postgres
 from deploy.local.state import Home, Plan, StackState
+from deploy.local.topology import ANY_PORTS
 from deploy.local.waiting import POLL_SECONDS, until
 from services.chassis.errors import Unavailable
 
@@ -24,10 +25,10 @@ SUPERVISOR = (sys.executable, "-m", "deploy.local.supervisor")
 CHOSEN_BY_ENVIRONMENT = {"kafka": "CAIRN_KAFKA", "postgres": "CAIRN_POSTGRES"}
 
 
-def choose(home: Home, *, brokers: int | None, partitions: int | None, backends: dict[str, str]) -> Plan:
+def choose(home: Home, *, brokers: int | None, partitions: int | None, backends: dict[str, str], any_ports: bool = False) -> Plan:
     """What this stack is to be: what is asked for now, else what it was. `Unavailable` where its data forbids that."""
     known = home.plan()
-    plan = known or Plan()
+    plan = known or Plan(ports=dict(ANY_PORTS) if any_ports else {})
     for name, wanted in (("brokers", brokers), ("partitions", partitions)):
         if known and wanted not in (None, getattr(known, name)):
             raise Unavailable(f"this stack's data was made with {getattr(known, name)} {name}; `cairn reset` deletes it")

@@ -48,6 +48,13 @@ SERVICES = (
     Service("reporting", "work", 7410, stage=2),
 )
 
+# For a stack beside others: no wish at all, so that it takes no port of a neighbour whose process is just being restarted.
+ANY_PORTS = {
+    "kafka": [0] * len(KAFKA_PORTS),
+    "postgres": [0] * len(POSTGRES_PORTS),
+    **{each.name: [0] for each in SERVICES},
+}
+
 
 def settings(
     home: Path,

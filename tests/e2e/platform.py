@@ -91,7 +91,7 @@ def a_platform(*options: str) -> Iterator[Platform]:
     home.chmod(0o755)  # Postgres's own user must get to its folder
     platform = Platform(home)
     try:
-        platform.cairn("up", "--partitions", "4", *options)
+        platform.cairn("up", "--any-ports", "--partitions", "4", *options)
         yield platform
     finally:
         platform.cairn("reset", "--yes")

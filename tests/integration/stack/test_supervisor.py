@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from deploy.local import control
 from deploy.local.process import orphans
 from deploy.local.provision import execute
 from deploy.local.state import Home, PartState, StackState
+from deploy.local.topology import KAFKA_PORTS, POSTGRES_PORTS
 from deploy.local.waiting import LOOPBACK, says_ready, until
 from services.chassis.errors import Unavailable
 from tests.stack import Stack
@@ -47,9 +49,10 @@ def named(stack: Stack) -> dict[str, str]:
     return {"kafka": stack.kafka(), "postgres": stack.postgres()}
 
 
-def up(home: Home, backends: dict[str, str] | None = None) -> StackState:
+def up(home: Home, backends: dict[str, str] | None = None, *, any_ports: bool = False) -> StackState:
     """Bring it up, and return its state then."""
-    control.start(home, control.choose(home, brokers=None, partitions=None, backends=backends or {}), SMALL)
+    plan = control.choose(home, brokers=None, partitions=None, backends=backends or {}, any_ports=any_ports)
+    control.start(home, plan, SMALL)
     return list(control.follow(home, SECONDS))[-1]
 
 
@@ -179,3 +182,14 @@ def test_the_commands_tell_what_runs_show_logs_and_delete_everything_when_asked(
     assert not home.folder.exists()
     assert not orphans(home.folder)
     assert cairn(home, "down").stdout == "Nothing was running.\n"
+
+
+def test_a_stack_beside_another_takes_none_of_the_usual_ports_though_they_are_free(home: Home) -> None:
+    first = up(home, any_ports=True)
+    addresses = {each.name: each.address for each in first.parts}
+    ports = {int(port) for address in addresses.values() for port in re.findall(r":(\d+)", address)}
+    assert len(ports) == len(addresses)
+    assert not ports & {*KAFKA_PORTS, *POSTGRES_PORTS}
+    assert not any("is taken" in note for note in first.notes)
+    control.stop(home)
+    assert {each.name: each.address for each in up(home).parts} == addresses  # chosen once, and kept
