@@ -46,7 +46,8 @@ def _name(event: type[Data]) -> str:
 def _channel(topic: Topic) -> dict[str, Any]:
     return {
         "address": topic.name,
-        "description": f"Partitioned by {topic.key}; reference events are placed in every partition. Nothing is ever deleted.",
+        "description": f"Partitioned by {topic.key}; an event that several students hold is placed in the partition of each, "
+        "reference events in every one. Nothing is ever deleted.",
         "messages": {_name(event): {"$ref": f"#/components/messages/{_name(event)}"} for event in topic.events},
         "bindings": {"kafka": {"topic": topic.name, "bindingVersion": "0.5.0"}},
     }

@@ -70,6 +70,7 @@ _EXTENSIONS = (
     "sourcekey",
     "resolvedfrom",
     "originalposition",
+    "sharedwith",
 )
 
 

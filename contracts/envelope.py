@@ -11,9 +11,13 @@ from typing import Annotated, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from contracts.ids import Code, EventId, Position, Pseudonym, Source
+from contracts.ids import Code, EventId, Position, Pseudonym, Source, partition_of
 
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+# Further holders in one text, because a CloudEvents extension cannot be an array. As many as a chain of merges may have.
+MOST_SHARERS = 15
+Sharers = Annotated[str, StringConstraints(pattern=rf"^s-[0-9a-z]{{26}}( s-[0-9a-z]{{26}}){{0,{MOST_SHARERS - 1}}}$")]
 
 
 class Data(BaseModel):
@@ -22,7 +26,7 @@ class Data(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
     TYPE: ClassVar[str]
-    # True: a reference event, placed in every partition. False: a student's event, placed in the partition of its subject.
+    # True: a reference event, placed in every partition. False: a student's event, placed in the partitions of its holders.
     REFERENCE: ClassVar[bool] = False
 
 
@@ -34,6 +38,8 @@ class Event(BaseModel, Generic[D_co]):
 
     `time` is when it happened, `recordedtime` when the log took it (never running backwards). `id` and `source` are the
     publisher's and together unique. `submissionhash` tells a resend from a conflict. A reference event has no `subject`.
+    `resolvedfrom` is the identifier's own pseudonym where a merge has it lead to another, the `subject`. `originalposition` makes
+    a copy of the event that stands there. `sharedwith` are the other students who hold this event (see `holders`).
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
@@ -53,9 +59,23 @@ class Event(BaseModel, Generic[D_co]):
     sourcekey: EventId | None = None
     resolvedfrom: Pseudonym | None = None
     originalposition: Position | None = None
+    sharedwith: Sharers | None = None
     data: D_co
     position: Position
     recordedtime: AwareDatetime
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """The students in whose stories this event stands, the subject first. None for a reference event: it is everybody's."""
+        if self.subject is None:
+            return ()
+        return (self.subject, *self.sharedwith.split(" ")) if self.sharedwith else (self.subject,)
+
+    def holders_in(self, partition: int, partitions: int) -> tuple[str, ...]:
+        """The holders whose partition, of so many, this is. A fold applies the event to each of them and to nobody else."""
+        if self.sharedwith is None:
+            return self.holders
+        return tuple(holder for holder in self.holders if partition_of(holder, partitions) == partition)
 
 
 def dataschema_of(type: str) -> str:

@@ -30,6 +30,7 @@ from contracts.envelope import Data, dataschema_of
 from contracts.events import (
     CalendarPublished,
     ClassRegistered,
+    EvidenceCarried,
     EvidenceSubmitted,
     FrameworkPublished,
     PolicyPublished,
@@ -41,7 +42,7 @@ from contracts.events import (
     StudentTransferred,
     StudentWithdrawn,
 )
-from contracts.events.evidence import EvidenceKind
+from contracts.events.evidence import EvidenceKind, Provenance
 from contracts.events.schools import Part, Term
 from contracts.ids import Code, EventId, Source
 
@@ -110,7 +111,10 @@ class Identifier(Part):
 
 
 class EvidenceData(Part):
-    """A piece of evidence as sent. `score` is a JSON number with at most three decimals; it arrives here in thousandths."""
+    """A piece of evidence as sent. `score` is a JSON number with at most three decimals; it arrives here in thousandths.
+
+    History from an old system says so: `provenance` is `migrated`, and `entered` is when it was entered there.
+    """
 
     student: Identifier
     framework: Code
@@ -125,6 +129,16 @@ class EvidenceData(Part):
     language: Code | None = None
     language_demand: Annotated[int, Field(ge=1, le=5)] | None = None
     accommodations: Annotated[tuple[Code, ...], Field(max_length=16, strict=False)] = ()  # an array is no tuple to strict mode
+    provenance: Provenance | None = None
+    entered: Instant | None = None
+
+
+class EvidenceCarriedData(EvidenceCarried):
+    """As the event, with the student's and the assessor's identifiers."""
+
+    student: Identifier
+    assessor: Identifier | None = None  # type: ignore[assignment]
+    entered: Instant | None = None
 
 
 class StudentEnrolledData(StudentEnrolled):
@@ -224,6 +238,7 @@ EvidenceSubmission = _submission(EvidenceSubmitted, EvidenceData)
 
 SUBMISSIONS: dict[str, type[Submission[Any]]] = {
     EvidenceSubmitted.TYPE: EvidenceSubmission,
+    EvidenceCarried.TYPE: _submission(EvidenceCarried, EvidenceCarriedData),
     StudentEnrolled.TYPE: _submission(StudentEnrolled, StudentEnrolledData),
     StudentTransferred.TYPE: _submission(StudentTransferred, StudentTransferredData),
     StudentWithdrawn.TYPE: _submission(StudentWithdrawn, StudentWithdrawnData),

@@ -13,7 +13,10 @@ _KEEP_EVERYTHING = {"cleanup.policy": "delete", "retention.ms": "-1", "retention
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic. `key` is the record key; reference events have none and are placed in every partition."""
+    """A topic. `key` is the record key; reference events have none and are placed in every partition.
+
+    An event that several students hold (`Event.holders`) is placed once in the partition of each, under the subject's key.
+    """
 
     name: str
     key: str
@@ -30,6 +33,13 @@ EVIDENCE_LOG = Topic(
         e.LogOpened,
         e.LogTicked,
         e.EvidenceSubmitted,
+        e.EvidenceRetracted,
+        e.EvidenceSuperseded,
+        e.EvidenceCarried,
+        e.AssessorRevoked,
+        e.AssessorReinstated,
+        e.StudentMerged,
+        e.StudentUnmerged,
         e.StudentEnrolled,
         e.StudentTransferred,
         e.StudentWithdrawn,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contracts.envelope import Data
-from contracts.events.evidence import EvidenceSubmitted
+from contracts.events.corrections import AssessorReinstated, AssessorRevoked, EvidenceRetracted, EvidenceSuperseded
+from contracts.events.evidence import Evidence, EvidenceCarried, EvidenceSubmitted
 from contracts.events.frameworks import FrameworkPublished, PolicyPublished, ScalePublished
+from contracts.events.identities import StudentMerged, StudentUnmerged
 from contracts.events.log import LogOpened, LogTicked
 from contracts.events.mastery import MasteryChanged
 from contracts.events.schedule import PlanPublished, SeatAssigned, SeatReleased
@@ -17,6 +19,13 @@ EVENTS: dict[str, type[Data]] = {
         LogOpened,
         LogTicked,
         EvidenceSubmitted,
+        EvidenceRetracted,
+        EvidenceSuperseded,
+        EvidenceCarried,
+        AssessorRevoked,
+        AssessorReinstated,
+        StudentMerged,
+        StudentUnmerged,
         StudentEnrolled,
         StudentTransferred,
         StudentWithdrawn,
@@ -37,9 +46,15 @@ EVENTS: dict[str, type[Data]] = {
 
 __all__ = [
     "EVENTS",
+    "AssessorReinstated",
+    "AssessorRevoked",
     "CalendarPublished",
     "ClassRegistered",
+    "Evidence",
+    "EvidenceCarried",
+    "EvidenceRetracted",
     "EvidenceSubmitted",
+    "EvidenceSuperseded",
     "FrameworkPublished",
     "LogOpened",
     "LogTicked",
@@ -53,6 +68,8 @@ __all__ = [
     "SeatReleased",
     "StaffRegistered",
     "StudentEnrolled",
+    "StudentMerged",
     "StudentTransferred",
+    "StudentUnmerged",
     "StudentWithdrawn",
 ]

@@ -122,8 +122,9 @@ def _meaning_of_evidence(submission: Submission[Any]) -> dict[str, Any]:
     data["student"] = data["student"].__dict__
     if "assessor" in data:
         data["assessor"] = data["assessor"].__dict__
-    if "due" in data:
-        data["due"] = timestamp(data["due"])
+    for name in ("due", "entered"):
+        if name in data:
+            data[name] = timestamp(data[name])
     meaning = {name: value for name, value in submission.__dict__.items() if value is not None and name not in _FORM}
     return meaning | {"time": timestamp(submission.time), "data": data}
 
@@ -191,11 +192,11 @@ def _data(submission: Submission[Any], pseudonyms: Mapping[Key, str]) -> Data:
     if type(submission) is _EVIDENCE:
         return _evidence(sent, pseudonyms)
     fields = sent.model_dump(by_alias=True, exclude={"student"})
-    for name in ("staff", "teachers"):
-        if name in fields:
-            people = getattr(sent, name)
-            told = pseudonyms[_key(people)] if name == "staff" else tuple(pseudonyms[_key(person)] for person in people)
-            fields[name] = told
+    for name in ("staff", "assessor"):
+        if (person := getattr(sent, name, None)) is not None:
+            fields[name] = pseudonyms[_key(person)]
+    if "teachers" in fields:
+        fields["teachers"] = tuple(pseudonyms[_key(person)] for person in sent.teachers)
     return EVENTS[submission.type].model_validate(fields)
 
 
@@ -213,6 +214,8 @@ def _evidence(sent: EvidenceData, pseudonyms: Mapping[Key, str]) -> EvidenceSubm
         language=sent.language,
         language_demand=sent.language_demand,
         accommodations=sent.accommodations,
+        provenance=sent.provenance,
+        entered=sent.entered,
     )
 
 

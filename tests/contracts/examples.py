@@ -15,6 +15,8 @@ from contracts.events.mastery import Move
 from contracts.events.schools import Meeting, Period, Term
 
 STUDENT = "s-0123456789abcdefghijklmnop"
+OTHER = "s-ponmlkjihgfedcba9876543210"
+THIRD = "s-zzzzzzzzzzzzzzzzzzzzzzzzzz"
 TEACHER = "p-abcdefghijklmnopqrstuvwxyz"
 NOON = datetime(2026, 10, 5, 12, 0, tzinfo=UTC)
 MONDAY = date(2026, 10, 5)
@@ -29,6 +31,13 @@ MINIMAL: tuple[Data, ...] = (
     e.LogOpened(log="evidence.log", partitions=1, timezone="UTC"),
     e.LogTicked(time=NOON, date=MONDAY),
     e.EvidenceSubmitted(framework="hs", competency="MA.1", score_thousandths=0, scale="d4"),
+    e.EvidenceRetracted(target="0", reason="entered-in-error"),
+    e.EvidenceSuperseded(framework="hs", competency="MA.1", score_thousandths=2_500, scale="d4", target="0", reason="wrong-score"),
+    e.EvidenceCarried(framework="hs", competency="MA.1", level=3, scale="d4"),
+    e.AssessorRevoked(assessor=TEACHER, reason="not-certified"),
+    e.AssessorReinstated(assessor=TEACHER, reason="revoked-in-error"),
+    e.StudentMerged(other=OTHER, copies=0, reason="duplicate-registration"),
+    e.StudentUnmerged(other=OTHER, returned=(OTHER,), copies=0, reason="different-people"),
     e.StudentEnrolled(school="28", grade="K", effective=MONDAY),
     e.StudentTransferred(from_school="28", school="41", grade="2", effective=MONDAY),
     e.StudentWithdrawn(school="28", reason="moved", effective=MONDAY),
@@ -77,7 +86,41 @@ FULL: tuple[Data, ...] = (
         language="es",
         language_demand=3,
         accommodations=("extra-time", "read-aloud"),
+        provenance="migrated",
+        entered=datetime(2025, 6, 20, 15, 30, tzinfo=UTC),
     ),
+    e.EvidenceRetracted(target="9223372036854775806", scope="record", reason="deleted-at-source"),
+    e.EvidenceSuperseded(
+        framework="hs",
+        competency="MA.1",
+        score_thousandths=-3_500,
+        scale="points-100",
+        kind="performance",
+        assessor=TEACHER,
+        context="science-fair",
+        attempt=2,
+        due=datetime(2026, 10, 4, 23, 59, tzinfo=UTC),
+        language="es",
+        language_demand=3,
+        accommodations=("extra-time", "read-aloud"),
+        provenance="migrated",
+        entered=datetime(2025, 6, 20, 15, 30, tzinfo=UTC),
+        target="81234",
+        reason="appeal-upheld",
+    ),
+    e.EvidenceCarried(
+        framework="hs",
+        competency="MA.1",
+        level=4,
+        scale="d4",
+        assessor=TEACHER,
+        provenance="migrated",
+        entered=datetime(2025, 6, 20, 15, 30, tzinfo=UTC),
+    ),
+    e.AssessorRevoked(assessor=TEACHER, since=datetime(2026, 9, 1, tzinfo=UTC), reason="misconduct"),
+    e.AssessorReinstated(assessor=TEACHER, reason="other"),
+    e.StudentMerged(other=OTHER, copies=196, reason="new-identifier"),
+    e.StudentUnmerged(other=OTHER, returned=(OTHER, THIRD), copies=12, reason="merged-in-error"),
     e.StudentEnrolled(school="28", grade="9", cohort="2030", classes=("c1", "c2"), effective=MONDAY),
     e.StudentTransferred(from_school="28", school="41", grade="9", cohort="2030", classes=("c9",), effective=MONDAY),
     e.StudentWithdrawn(school="41", reason="graduated", effective=date(2030, 6, 20)),
@@ -181,4 +224,5 @@ EXTENSIONS: dict[str, str | int] = {
     "sourcekey": "gradebook row 17",
     "resolvedfrom": STUDENT,
     "originalposition": "80000",
+    "sharedwith": f"{OTHER} {THIRD}",
 }

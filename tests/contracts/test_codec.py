@@ -14,8 +14,9 @@ from jsonschema import Draft202012Validator
 from contracts.codec import decode, finish, prepare, timestamp
 from contracts.envelope import Data
 from contracts.events import EVENTS
+from contracts.ids import partition_of
 from contracts.schema import writers_schema
-from tests.contracts.examples import MINIMAL, NOON, STUDENT
+from tests.contracts.examples import EXTENSIONS, MINIMAL, NOON, OTHER, STUDENT, THIRD
 from tests.contracts.strategies import any_data
 
 each_event = pytest.mark.parametrize("event", EVENTS.values(), ids=[data.__name__ for data in EVENTS.values()])
@@ -67,3 +68,18 @@ def test_an_extension_the_envelope_does_not_have_is_refused() -> None:
 @each_event
 def test_every_event_is_explained_by_an_example(event: type[Data]) -> None:
     assert "Example: " in (event.__doc__ or "")
+
+
+def test_an_event_is_held_by_its_subject_and_by_those_it_is_shared_with_each_in_her_partition() -> None:
+    piece = next(data for data in MINIMAL if data.TYPE == "cairn.evidence.submitted.v1")
+    prepared = prepare(piece, id="1", source="app", time=NOON, subject=STUDENT, sharedwith=EXTENSIONS["sharedwith"])
+    event = decode(finish(prepared, 7, timestamp(NOON)))
+    assert event.holders == (STUDENT, OTHER, THIRD)
+    found = {partition: event.holders_in(partition, 8) for partition in range(8)}
+    assert sorted(holder for holders in found.values() for holder in holders) == sorted(event.holders)
+    assert all(partition_of(holder, 8) == partition for partition, holders in found.items() for holder in holders)
+
+
+def test_a_reference_event_is_held_by_nobody_in_particular() -> None:
+    event = decode(finish(prepare(MINIMAL[0], id="1", source="app", time=NOON), 0, timestamp(NOON)))
+    assert event.holders == event.holders_in(0, 8) == ()

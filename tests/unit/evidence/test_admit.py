@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.codec import decode, finish
-from contracts.events import ClassRegistered, EvidenceSubmitted, StaffRegistered, StudentEnrolled
+from contracts.events import ClassRegistered, EvidenceCarried, EvidenceSubmitted, StaffRegistered, StudentEnrolled
 from services.chassis.errors import Rejected
 from services.evidence.admit import _FORM, Key, canonical, draft, refusal
 from services.evidence.grants import Publisher
@@ -58,6 +58,8 @@ def refused(event: object, publisher: Publisher = ALGEBRA) -> Rejected:
         ({"data": {"accommodations": "extra-time"}}, "/data/accommodations"),
         ({"data": {"due": "2026-03-02"}}, "/data/due"),
         ({"data": {"due": "1700000000"}}, "/data/due"),
+        ({"data": {"provenance": "copied"}}, "/data/provenance"),
+        ({"data": {"entered": "2026-03-02T10:00:00"}}, "/data/entered"),
         ({"time": "2026-03-02T10:00:00"}, "/time"),
         ({"time": "1700000000"}, "/time"),
         ({"time": 1700000000}, "/time"),
@@ -238,6 +240,8 @@ SENT = st.fixed_dictionaries(
         "assessor": PERSON,
         "context": CODE,
         "due": TIME,
+        "entered": TIME,
+        "provenance": st.just("migrated"),
         "attempt": st.integers(1, 9),
         "language": CODE,
         "accommodations": st.lists(CODE, max_size=3),
@@ -283,6 +287,8 @@ def test_zone_and_spelling_do_not_matter(moment: datetime, offset: int, thousand
         {"data": {"assessor": {"scheme": "sis", "value": "t1"}}},
         {"data": {"accommodations": ["extra-time"]}},
         {"data": {"kind": "practice"}},
+        {"data": {"provenance": "migrated"}},
+        {"data": {"entered": "2025-06-20T10:00:00Z"}},
     ],
 )
 def test_any_other_content_is_another_submission(changes: dict[str, Any]) -> None:
@@ -300,6 +306,8 @@ def test_a_draft_decodes_to_the_event_with_pseudonyms() -> None:
             "due": "2026-03-03T12:00:00Z",
             "accommodations": ["extra-time"],
             "attempt": 2,
+            "provenance": "migrated",
+            "entered": "2025-06-20T10:00:00-04:00",
         },
     )
     made = draft(admitted(event), ALGEBRA, {Key("sis", "104"): PSEUDONYM, Key("sis", "t1"): TEACHER}, 3, None, held=False)
@@ -307,6 +315,7 @@ def test_a_draft_decodes_to_the_event_with_pseudonyms() -> None:
     assert (record.subject, record.sourcesequence, record.submissionhash) == (PSEUDONYM, 7, made.submissionhash.hex())
     assert isinstance(record.data, EvidenceSubmitted)
     assert (record.data.assessor, record.data.score_thousandths, record.data.accommodations) == (TEACHER, 3500, ("extra-time",))
+    assert (record.data.provenance, record.data.entered) == ("migrated", datetime(2025, 6, 20, 14, tzinfo=UTC))
     assert made.merges == 3
     assert b"104" not in made.prepared
 
@@ -317,6 +326,18 @@ def test_a_draft_decodes_to_the_event_with_pseudonyms() -> None:
         (
             "cairn.student.enrolled.v1",
             {"student": {"scheme": "sis", "value": "104"}, "school": "HS1", "grade": "09", "effective": "2026-03-02"},
+        ),
+        (
+            "cairn.evidence.carried.v1",
+            {
+                "student": {"scheme": "sis", "value": "104"},
+                "assessor": {"scheme": "sis", "value": "t1"},
+                "framework": "hs",
+                "competency": "MA.1",
+                "level": 3,
+                "scale": "d4",
+                "entered": "2025-06-20T10:00:00Z",
+            },
         ),
         ("cairn.staff.registered.v1", {"staff": {"scheme": "sis", "value": "t1"}, "role": "teacher", "schools": ["HS1"]}),
         (
@@ -333,6 +354,8 @@ def test_people_in_other_events_become_pseudonyms_too(type: str, data: dict[str,
     match event.data:
         case StudentEnrolled():
             assert event.subject == PSEUDONYM
+        case EvidenceCarried(assessor=assessor, provenance=provenance):
+            assert (event.subject, assessor, provenance) == (PSEUDONYM, TEACHER, "migrated")
         case StaffRegistered(staff=staff):
             assert (event.subject, staff) == (None, TEACHER)
         case ClassRegistered(teachers=teachers):
