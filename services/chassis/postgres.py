@@ -116,3 +116,35 @@ async def retry(work: Callable[[], Awaitable[T]], *, attempts: int = 4, pause: f
             await asyncio.sleep(pause * 2**attempt)
     with passing():
         return await work()
+
+
+# The current transaction's id, for `once`. Asking for it gives a transaction one that has none yet.
+XID = "pg_current_xact_id()::text"
+
+
+async def once(pool: Pool, work: Callable[[Connection], Awaitable[tuple[str, T]]]) -> T:
+    """The result of `work`, a transaction that is repeated like any other in `retry`, but never takes effect twice.
+
+    An answer to COMMIT can be lost on the way, and the transaction stand all the same. Postgres knows which (`pg_xact_status`),
+    so `work` gives its `XID` with its result, and whoever lost the answer asks before trying again.
+    """
+    last: list[tuple[str, T]] = []
+
+    async def attempt() -> T:
+        async with pool.acquire() as connection:
+            if last and await _took_effect(connection, last[0][0]):
+                return last[0][1]
+            last.clear()
+            async with connection.transaction():
+                last.append(await work(connection))
+        return last[0][1]
+
+    return await retry(attempt)
+
+
+async def _took_effect(connection: Connection, xid: str) -> bool:
+    """Whether a transaction whose end was not heard of was committed. `Transient` while its server process is still at it."""
+    status: str | None = await connection.fetchval("SELECT pg_xact_status($1::text::xid8)", xid)
+    if status == "in progress":
+        raise Transient("Postgres: a transaction whose connection was lost has not ended yet")
+    return status == "committed"

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from contracts.topics import EVIDENCE_LOG, Topic
 from services.chassis.errors import Conflict, Unavailable
 from services.chassis.log import tail
-from services.chassis.postgres import Connection, Pool, passing, retry
+from services.chassis.postgres import Connection, Pool, once, passing, retry
 from services.evidence.deduplication import Counts, Key, Past, Sifted, Standing, key_of, sift
 from services.evidence.domain import Abandoned, Batch, Conflicting, Draft, Held, Hold, Outcome, Receipt, Refusal, Refused
 from services.evidence.sequencing import Head, Row, crosses, leaf_of, number, number_tick, opened
@@ -25,6 +25,7 @@ from services.evidence.store import ledger as store
 from services.evidence.store.feed import LedgerFeed
 
 SECOND = timedelta(seconds=1)
+NOT_OPEN = "the log is not open: `cairn evidence work` opens it"
 
 
 class Ledger:
@@ -57,7 +58,10 @@ class Ledger:
 
     async def _peek(self) -> tuple[Head, datetime]:
         with passing():
-            return _opened(await store.read_head(self._pool))
+            found = await store.read_head(self._pool)
+        if found is None:
+            raise Unavailable(NOT_OPEN)
+        return found
 
     async def compare(self, bootstrap: str, topic: Topic = EVIDENCE_LOG) -> None:
         """Compare the ledger with its topic's tail. Until this has gone well, nothing is accepted."""
@@ -80,37 +84,38 @@ class Ledger:
         self._must_have_compared()
         if not batch.drafts and not batch.holds and not quarantine.pairs_to_release(batch):
             if batch.refusals:
-                await retry(lambda: self._refuse(batch))
+                await once(self._pool, lambda connection: self._refuse(connection, batch))
             return []
         items: tuple[Draft | Hold, ...] = batch.drafts + batch.holds
         keys = [key_of(item) for item in items]
-        sifted, receipts = await retry(lambda: self._append(batch, keys))
-        return await self._outcomes(sifted, receipts)
-
-    async def _refuse(self, batch: Batch) -> None:
-        """Refusals alone touch neither head nor log."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            sifted = sift(batch, Past({}), 0)
-            await store.count(connection, sifted.counts)
-            await _keep(connection, sifted)
-
-    async def _append(self, batch: Batch, keys: Sequence[Key]) -> tuple[Sifted, list[Receipt]]:
-        async with self._pool.acquire() as connection, connection.transaction():
-            head, now = await self._lock(connection)
-            if any(draft.merges != head.merges for draft in batch.drafts if draft.subject):
-                raise Conflict("identifiers were merged meanwhile: resolve again")
-            past, plan = await asyncio.gather(_past(connection, batch, keys), _guess(batch, head, now))
-            if past != NOTHING:
-                plan = _plan(batch, past, head, now)
-            _, receipts = await asyncio.gather(_carry_out(connection, plan), _receipts(plan))
+        plan, receipts = await once(self._pool, lambda connection: self._append(connection, batch, keys))
         self._saw(plan.head)
-        return plan.sifted, receipts
+        return await self._outcomes(plan.sifted, receipts)
 
-    async def _lock(self, connection: Connection) -> tuple[Head, datetime]:
+    async def _refuse(self, connection: Connection, batch: Batch) -> tuple[str, None]:
+        """Refusals alone touch neither head nor log."""
+        sifted = sift(batch, Past({}), 0)
+        xid = await store.count(connection, sifted.counts)
+        await _keep(connection, sifted)
+        return xid, None
+
+    async def _append(self, connection: Connection, batch: Batch, keys: Sequence[Key]) -> tuple[str, tuple[Plan, list[Receipt]]]:
+        head, now, xid = await self._lock(connection)
+        if any(draft.merges != head.merges for draft in batch.drafts if draft.subject):
+            raise Conflict("identifiers were merged meanwhile: resolve again")
+        past, plan = await asyncio.gather(_past(connection, batch, keys), _guess(batch, head, now))
+        if past != NOTHING:
+            plan = _plan(batch, past, head, now)
+        _, receipts = await asyncio.gather(_carry_out(connection, plan), _receipts(plan))
+        return xid, (plan, receipts)
+
+    async def _lock(self, connection: Connection) -> tuple[Head, datetime, str]:
         floor = self._floor
-        head, now = _opened(await store.lock_head(connection))
-        self._saw(head, floor)
-        return head, now
+        found = await store.lock_head(connection)
+        if found is None:
+            raise Unavailable(NOT_OPEN)
+        self._saw(found[0], floor)
+        return found
 
     def _must_have_compared(self) -> None:
         if not self._compared:
@@ -144,7 +149,7 @@ class Ledger:
 
     async def _tick(self, due: bool = False) -> int:
         async with self._pool.acquire() as connection, connection.transaction():
-            head, now = await self._lock(connection)
+            head, now, _ = await self._lock(connection)
             if due and not _due(head, now):  # an append, or another worker, was first
                 return head.tick
             rows, after = number_tick(head, now)
@@ -205,12 +210,6 @@ class Ledger:
             refusals = tuple(Refusal(h.publisher, h.source, h.id, h.reason, "", expected, b"", held=True) for h in old)
             await self.append(Batch(refusals=refusals))
         return len(old)
-
-
-def _opened(found: tuple[Head, datetime] | None) -> tuple[Head, datetime]:
-    if found is None:
-        raise Unavailable("the log is not open: `cairn evidence work` opens it")
-    return found
 
 
 def _due(head: Head, now: datetime) -> bool:

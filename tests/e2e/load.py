@@ -14,11 +14,8 @@ import httpx
 
 from deploy.seed.load import highschool_items
 from deploy.seed.publish import Report, batches, publish
-from tests.e2e.platform import SCHOOL, Platform
+from tests.e2e.platform import PATIENCE, SCHOOL, Platform
 from tests.until import until
-
-# How long a platform whose parts are being killed may take nothing, on a busy machine: a bound on a hang, not a promise.
-PATIENCE = 180
 
 Receipts = dict[tuple[str, str], int]
 

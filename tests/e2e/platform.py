@@ -18,6 +18,8 @@ import pytest
 from deploy.seed.district import one_school
 
 UP_SECONDS = 240
+# How long a platform whose parts are being killed may take nothing, on a busy machine: a bound on a hang, not a promise.
+PATIENCE = 180
 STUDENTS, DAYS = 60, 10
 # What the platform is seeded with, and what its load goes on publishing about.
 SCHOOL = one_school(students=STUDENTS, days=DAYS)

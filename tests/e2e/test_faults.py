@@ -15,8 +15,8 @@ from contracts.topics import EVIDENCE_LOG
 from deploy.local.waiting import free_ports
 from services.chassis.kafka import SESSION_MS
 from tests.e2e.invariants import assert_log_is_sound, assert_views_are_sound, topic_records
-from tests.e2e.load import PATIENCE, publishing, until_more
-from tests.e2e.platform import CAIRN, DAYS, STUDENTS, Platform, a_platform
+from tests.e2e.load import publishing, until_more
+from tests.e2e.platform import CAIRN, DAYS, PATIENCE, STUDENTS, Platform, a_platform
 from tests.e2e.test_kills import ready_again
 from tests.until import until
 

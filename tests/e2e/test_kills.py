@@ -8,8 +8,8 @@ import random
 import pytest
 
 from tests.e2e.invariants import assert_log_is_sound, assert_views_are_sound
-from tests.e2e.load import PATIENCE, publishing, until_more
-from tests.e2e.platform import Platform
+from tests.e2e.load import publishing, until_more
+from tests.e2e.platform import PATIENCE, Platform
 from tests.until import until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]

@@ -11,7 +11,7 @@ from datetime import datetime
 import asyncpg
 
 from contracts.ids import uuid7_day
-from services.chassis.postgres import Connection, Queryable
+from services.chassis.postgres import XID, Connection, Queryable
 from services.evidence.deduplication import Counts, Key, Pair
 from services.evidence.domain import Draft
 from services.evidence.sequencing import Head, Row
@@ -22,7 +22,9 @@ SEEN = ("day", "source", "id", "position", "submissionhash")
 HEAD = "log, timezone, partitions, position, recordedtime, tick, ticked, merges, sequences"
 
 # The inner statement takes the lock; the time is read after that, so it is the time at which this append holds the head.
-LOCK = f"SELECT h.*, greatest(h.recordedtime, clock_timestamp()) AS now FROM (SELECT {HEAD} FROM public.head FOR UPDATE) h"
+LOCK = f"""
+SELECT h.*, greatest(h.recordedtime, clock_timestamp()) AS now, {XID} AS xid FROM (SELECT {HEAD} FROM public.head FOR UPDATE) h
+"""
 
 READ = f"SELECT {HEAD}, clock_timestamp() AS now FROM public.head"
 
@@ -65,10 +67,10 @@ INSERT INTO public.head ({HEAD}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON 
 """
 
 
-async def lock_head(connection: Connection) -> tuple[Head, datetime] | None:
-    """The head, locked until the transaction ends, and the time to record; None when no log is opened."""
+async def lock_head(connection: Connection) -> tuple[Head, datetime, str] | None:
+    """The head, locked until the transaction ends, the time to record, and the transaction's id; None when no log is opened."""
     row = await connection.fetchrow(LOCK)
-    return None if row is None else (_head(row), row["now"])
+    return None if row is None else (_head(row), row["now"], row["xid"])
 
 
 async def read_head(on: Queryable) -> tuple[Head, datetime] | None:
@@ -136,9 +138,14 @@ async def move_head(connection: Connection, head: Head) -> None:
     await connection.execute(MOVE, *_moved(head))
 
 
-async def count(connection: Connection, counts: Mapping[str, Counts]) -> None:
-    """Add to the publishers' counters, in the order of their names, so that two transactions never wait for each other."""
+async def count(connection: Connection, counts: Mapping[str, Counts]) -> str:
+    """Add to the publishers' counters, in the order of their names, so that two transactions never wait for each other.
+
+    Gives the transaction's id.
+    """
     await connection.execute(COUNT, *_added(counts))
+    xid: str = await connection.fetchval(f"SELECT {XID}")
+    return xid
 
 
 async def move_head_and_count(connection: Connection, head: Head, counts: Mapping[str, Counts]) -> None:
