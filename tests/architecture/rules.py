@@ -17,6 +17,8 @@ PURE = {
 }
 IMPURE_CALLS = {"now", "utcnow", "today", "uuid1", "uuid4", "uuid6", "uuid7", "print", "open", "input"}
 
+CLIENT = "contracts.client"
+
 VAGUE = {"utils", "util", "helpers", "helper", "base", "common", "misc", "models", "interfaces", "managers", "shared"}
 
 # A statement of SQL, as a string begins. Prose that merely begins with one of these words does not go on like that.
@@ -35,8 +37,15 @@ ALONE = {"api", "handlers"}
 
 
 def contracts_need_pydantic_only(modules: Modules) -> list[str]:
+    """And the publishers' client needs not even that: the standard library, one HTTP library, and itself."""
     allowed = sys.stdlib_module_names | {"pydantic", "contracts"}
-    return [str(found) for found in imports(modules, "contracts") if found.top not in allowed]
+    rest = {name: tree for name, tree in modules.items() if not within(name, CLIENT)}
+    found = [str(each) for each in imports(rest, "contracts") if each.top not in allowed]
+    return found + [
+        str(each)
+        for each in imports(modules, CLIENT)
+        if each.top not in sys.stdlib_module_names | {"httpx"} and not within(each.imported, CLIENT)
+    ]
 
 
 def domains_are_pure(modules: Modules) -> list[str]:

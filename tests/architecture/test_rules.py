@@ -28,6 +28,9 @@ RULES: tuple[Rule, ...] = (
 BREAKING: tuple[tuple[Rule, Modules], ...] = (
     (rules.contracts_need_pydantic_only, snippets(contracts__codec="import orjson")),
     (rules.contracts_need_pydantic_only, snippets(contracts__codec="def f():\n    from services.chassis import errors")),
+    (rules.contracts_need_pydantic_only, snippets(contracts__client__spool="from pydantic import BaseModel")),
+    (rules.contracts_need_pydantic_only, snippets(contracts__client__spool="from contracts.ids import EventId")),
+    (rules.contracts_need_pydantic_only, snippets(contracts__codec="import httpx")),
     (rules.domains_are_pure, snippets(services__mastery__domain="import logging")),
     (rules.domains_are_pure, snippets(services__mastery__domain="from time import monotonic")),
     (rules.domains_are_pure, snippets(services__mastery__domain="import random")),
@@ -78,6 +81,7 @@ ALLOWED: tuple[tuple[Rule, Modules], ...] = (
         rules.contracts_need_pydantic_only,
         snippets(contracts__codec="import json\nfrom pydantic import Field\nfrom contracts.ids import Code"),
     ),
+    (rules.contracts_need_pydantic_only, snippets(contracts__client__aio="import httpx\nfrom contracts.client.spool import Spool")),
     (rules.domains_are_pure, snippets(services__mastery__domain="from services.chassis.errors import Rejected\nimport math")),
     (
         rules.services_import_downward,
