@@ -15,7 +15,7 @@ from services.chassis import postgres
 from services.chassis.postgres import Pool
 from tests.e2e.invariants import assert_log_is_sound, assert_mastery_is_sound
 from tests.e2e.load import publishing, until_more
-from tests.e2e.platform import STUDENTS, Platform
+from tests.e2e.platform import PATIENCE, STUDENTS, Platform
 from tests.e2e.test_kills import ready_again
 from tests.until import until
 
