@@ -1,12 +1,12 @@
 """Errors as problems (RFC 9457, `application/problem+json`): ours, the framework's, and those that are a bug.
 
-Each has a stable `code`, the `pointer` of the field at fault and what was `expected`. None repeats what the caller sent.
+Each has a stable `code`, the `pointer` of the field at fault, what was `expected`, and the page that explains it (`docs`, on the
+service that answered). None repeats what the caller sent.
 """
 
 from __future__ import annotations
 
 import logging
-from http import HTTPStatus
 from typing import Any
 
 import asyncpg
@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from services.chassis import postgres
+from services.chassis.docs.explanations import code_of, docs_of
 from services.chassis.errors import Conflict, Rejected, Transient, Unavailable
 from services.chassis.validation import fault_of
 
@@ -35,6 +36,7 @@ class Problem(BaseModel):
     code: str = Field(examples=["invalid-field"])
     pointer: str | None = Field(default=None, description="JSON pointer of the field at fault; absent: the whole")
     expected: str | None = None
+    docs: str = Field(examples=["/docs/problems/invalid-field"], description="the page of this service that explains the code")
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {"4XX": {"model": Problem, "content": {PROBLEM_JSON: {}}}}
@@ -74,6 +76,7 @@ def problem(status: int, code: str, expected: str | None, *, pointer: str = "", 
         body["pointer"] = pointer
     if expected:
         body["expected"] = expected
+    body["docs"] = docs_of(code)
     return Response(orjson.dumps(body), status, headers, PROBLEM_JSON)
 
 
@@ -125,6 +128,5 @@ async def _internal(_: Request, error: Exception) -> Response:
 
 async def http_exception(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
     expected = error.detail if isinstance(error, TooLarge) else None
-    return problem(error.status_code, code, expected, headers=dict(error.headers or {}))
+    return problem(error.status_code, code_of(error.status_code), expected, headers=dict(error.headers or {}))

@@ -17,6 +17,8 @@ from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.chassis import health as health_
+from services.chassis.docs import pages
+from services.chassis.docs.explanations import Explanations, all_of
 from services.chassis.errors import Unavailable
 from services.chassis.health import Health
 from services.chassis.problems import PROBLEMS, TooLarge, handle_errors, http_exception
@@ -46,12 +48,18 @@ Parts = Callable[[FastAPI], AbstractAsyncContextManager[Sequence[Background]]]
 
 
 def create_app(
-    title: str, *, health: Health, parts: Parts | None = None, max_body_bytes: int = MAX_BODY_BYTES, **options: Any
+    title: str,
+    *,
+    health: Health,
+    parts: Parts | None = None,
+    max_body_bytes: int = MAX_BODY_BYTES,
+    explanations: Explanations | None = None,
+    **options: Any,
 ) -> FastAPI:
-    """A FastAPI application with health, problems and limits.
+    """A FastAPI application with health, problems, documentation and limits.
 
-    `parts` opens what the service needs (pools, ledgers: put on `app.state`) and yields its background tasks. The interactive
-    documentation is off, because its pages load their scripts from elsewhere; `/openapi.json` is complete.
+    `parts` opens what the service needs (pools, ledgers: put on `app.state`) and yields its background tasks. `explanations` are
+    of its own problems. The framework's documentation is off, because its pages load their scripts from elsewhere: see `docs`.
     """
     app = FastAPI(
         title=title,
@@ -63,6 +71,7 @@ def create_app(
     )
     app.add_middleware(BodyLimit, max_bytes=max_body_bytes)
     app.include_router(health_.routes(health))
+    app.include_router(pages.routes(all_of(explanations or {})))
     handle_errors(app)
     return app
 

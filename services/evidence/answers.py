@@ -9,12 +9,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from contracts.codec import timestamp
+from services.chassis.docs.explanations import docs_of
 from services.chassis.errors import Rejected
 from services.chassis.problems import Problem
-from services.evidence.domain import Abandoned, Conflicting, Held, Receipt
+from services.evidence.domain import Abandoned, Conflicting, Held, Receipt, Refused, Valid
 from services.evidence.submit import Answer
 
-Word = Literal["accepted", "duplicate", "held", "rejected"]
+Word = Literal["accepted", "duplicate", "held", "rejected", "valid"]
 
 CONFLICT = Rejected("conflict", "the content first sent under this source and id, or a new id", pointer="/id", status=409)
 ABANDONED = Rejected("abandoned", "an atomic batch in which every item is good")
@@ -26,10 +27,14 @@ class Fault(BaseModel):
     code: str = Field(examples=["invalid-field"])
     pointer: str = Field(examples=["/data/score"])
     expected: str
+    docs: str = Field(examples=["/docs/problems/invalid-field"])
 
 
 class Result(BaseModel):
-    """What became of one item. A receipt (position, leaf hash, recordedtime) means that the event is in the log, durably."""
+    """What became of one item. A receipt (position, leaf hash, recordedtime) means that the event is in the log, durably.
+
+    `valid` answers `?validate_only=true`: it would have been accepted, or is known.
+    """
 
     source: str | None = None
     id: str | None = None
@@ -130,7 +135,7 @@ def detail(outcome: object) -> dict[str, Any]:
             return {"problem": fault(CONFLICT)}
         case Abandoned():
             return {"problem": fault(ABANDONED)}
-        case Held():
+        case Held() | Valid():
             return {}
     raise TypeError(f"not an outcome: {type(outcome).__name__}")
 
@@ -141,5 +146,7 @@ def _text(time: datetime) -> str:
     return timestamp(time)
 
 
-def fault(rejected: Rejected) -> dict[str, str]:
-    return {"code": rejected.code, "pointer": rejected.pointer, "expected": rejected.expected}
+def fault(rejected: Rejected | Refused) -> dict[str, str]:
+    """A `Fault` as a plain object."""
+    code = rejected.code
+    return {"code": code, "pointer": rejected.pointer, "expected": rejected.expected, "docs": docs_of(code)}

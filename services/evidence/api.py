@@ -22,7 +22,7 @@ from services.chassis.problems import PROBLEM_JSON, PROBLEMS, Problem, problem
 from services.evidence import answers
 from services.evidence.answers import ABANDONED, CONFLICT
 from services.evidence.body import read_body
-from services.evidence.domain import Conflicting, Held, Receipt, Refused
+from services.evidence.domain import Conflicting, Held, Receipt, Refused, Valid
 from services.evidence.grants import Publisher
 from services.evidence.ledger import Ledger
 from services.evidence.parse import FORMS, Items, form_of, parse
@@ -68,7 +68,7 @@ _SUBMISSION: dict[str, Any] = {
     "/v1/evidence",
     openapi_extra=_SUBMISSION,
     responses={
-        200: {"model": answers.Results, "description": "Every item was taken (one event: it was sent before)"},
+        200: {"model": answers.Results, "description": "Every item was taken (one event: it was sent before, or is valid)"},
         201: {"model": answers.Result, "description": "One event: it is in the log"},
         202: {"model": answers.Result, "description": "One event: it waits until its people are known"},
         207: {"model": answers.Results, "description": "Some items were refused"},
@@ -80,6 +80,7 @@ async def submit(
     request: Request,
     sender: Annotated[Publisher, Depends(publisher)],
     atomic: Annotated[bool, Query(description="all or none")] = False,
+    validate_only: Annotated[bool, Query(description="say what is wrong, and take, keep and count nothing")] = False,
 ) -> Response:
     """Submit evidence, or other events that the publisher's grant names. Answers once it is durable."""
     door: Door = request.app.state.door
@@ -89,15 +90,21 @@ async def submit(
         body = await read_body(request.stream(), request.headers.get("content-encoding", ""))
         items = parse(body, form)
     except Rejected as rejected:
-        await door.refuse(sender, body, rejected)
+        if not validate_only:
+            await door.refuse(sender, body, rejected)
         raise
-    found = await door.submit(sender, items.items, atomic=atomic)
+    if validate_only:
+        found = await door.validate(sender, items.items)
+    else:
+        found = await door.submit(sender, items.items, atomic=atomic)
     return _one(found[0]) if items.single else _many(found, items, atomic=atomic)
 
 
 def _one(answer: Answer) -> Response:
     """The answer to one event."""
     match answer.outcome:
+        case Valid():
+            return Response(orjson.dumps(answers.result(answer)), media_type=JSON)
         case Receipt(duplicate=duplicate) | Held(duplicate=duplicate):
             fresh = 201 if isinstance(answer.outcome, Receipt) else 202
             return Response(orjson.dumps(answers.result(answer)), 200 if duplicate else fresh, media_type=JSON)
@@ -138,8 +145,8 @@ async def event(
             return known | {"outcome": "accepted"} | answers.detail(receipt)
         case Held():
             return known | {"outcome": "held"}
-        case Refused(code, pointer, expected):
-            return known | {"outcome": "rejected", "problem": {"code": code, "pointer": pointer, "expected": expected}}
+        case Refused() as refused:
+            return known | {"outcome": "rejected", "problem": answers.fault(refused)}
     return known | {"outcome": "unknown"}
 
 

@@ -18,6 +18,7 @@ from services.chassis.health import Health
 from services.chassis.postgres import create_pool
 from services.chassis.web import Background, create_app
 from services.evidence import api, relay
+from services.evidence.explanations import EXPLANATIONS
 from services.evidence.held import Resubmission
 from services.evidence.ledger import Ledger
 from services.evidence.opening import Opened
@@ -58,7 +59,7 @@ def create_api(settings: Settings, topic: Topic = EVIDENCE_LOG) -> FastAPI:
             _watch(health, has)
             yield [Background("compare", lambda: keep_comparing(has.ledger, settings.required("kafka"), topic))]
 
-    app = create_app("Cairn evidence", health=health, parts=parts)
+    app = create_app("Cairn evidence", health=health, parts=parts, explanations=EXPLANATIONS)
     app.include_router(api.router)
     _describe_submissions(app)
     return app

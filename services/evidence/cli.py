@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from services.evidence.roster.importing import Summary
 from services.evidence.settings import Settings
 from services.evidence.store import publishers as store
 from services.evidence.store.publishers import Listed
+from services.evidence.welcome import curl
 
 T = TypeVar("T")
 
@@ -66,15 +68,19 @@ def publisher() -> None:
 @click.option("--schools", multiple=True, help="School codes, comma-separated. Default: all.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 def add(name: str, types: tuple[str, ...], schools: tuple[str, ...], as_json: bool) -> None:
-    """Add the publisher NAME and print its key, this once: only its hash is kept."""
+    """Add the publisher NAME; print its key, this once (only its hash is kept), and a `curl` that works as it is printed."""
     made = _publisher(name, types, schools)
     key = new_key()
+    try_it = curl(made, key, Settings().evidence_url, f"try-{secrets.token_hex(4)}", datetime.now(UTC))
     if not _with_pool(lambda pool: store.add(pool, made, keyhash(key))):
         raise Rejected("name-taken", "a name that no publisher bears (`cairn publisher list`)")
     if as_json:
-        click.echo(json.dumps({"publisher": made.name, "key": key, "types": sorted(made.types), "schools": _schools(made)}))
+        click.echo(
+            json.dumps({"publisher": made.name, "key": key, "types": sorted(made.types), "schools": _schools(made), "curl": try_it})
+        )
     else:
         click.echo(f"{made.name} may send {', '.join(sorted(map(grants.short, made.types)))}. Its key, shown this once:\n{key}")
+        click.echo(f"\nTry it; this is validated, and taken nowhere:\n{try_it}" if try_it else "")
 
 
 def _publisher(name: str, types: tuple[str, ...], schools: tuple[str, ...]) -> grants.Publisher:

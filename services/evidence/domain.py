@@ -115,6 +115,11 @@ class Abandoned:
 
 
 @dataclass(frozen=True, slots=True)
+class Valid:
+    """Nothing is wrong with it, and its people are known (the answer to `validate_only`, which looks into no log)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """It was refused, most recently for this `code` (the answer to a question about an id, never to a submission)."""
 

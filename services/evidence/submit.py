@@ -15,7 +15,7 @@ import prometheus_client
 from services.chassis.errors import Conflict, Rejected, Transient
 from services.chassis.telemetry import traceparent
 from services.evidence.admit import Admitted, admit, draft, hold, keyed, refusal
-from services.evidence.domain import Abandoned, Batch, Conflicting, Draft, Held, Hold, Outcome, Receipt, Refusal
+from services.evidence.domain import Abandoned, Batch, Conflicting, Draft, Held, Hold, Outcome, Receipt, Refusal, Valid
 from services.evidence.gather import Gatherer
 from services.evidence.grants import Publisher
 from services.evidence.ledger import Ledger
@@ -37,12 +37,14 @@ class Answer(NamedTuple):
 
     source: str | None
     id: str | None
-    outcome: Outcome | Rejected
+    outcome: Outcome | Rejected | Valid
 
     @property
     def word(self) -> str:
-        """The counter that it went to."""
+        """The counter that it went to; `valid` goes to none."""
         match self.outcome:
+            case Valid():
+                return "valid"
             case Receipt(duplicate=False):
                 return "accepted"
             case Receipt() | Held(duplicate=True):
@@ -88,6 +90,11 @@ class Door:
                 outcomes.labels(publisher.name, word).inc(count)
             return answers
         raise Transient("identifiers are being merged")
+
+    async def validate(self, publisher: Publisher, items: Sequence[Item]) -> list[Answer]:
+        """What is wrong with each item, if anything, or that it would wait. Nothing is taken, kept or counted."""
+        placed = await self.place([self.admit(item, publisher) for item in items], publisher)
+        return [_answer(each, iter([Held() if isinstance(each, Hold) else Valid()])) for each in placed]
 
     async def refuse(self, publisher: Publisher, body: bytes, rejected: Rejected) -> None:
         """Count and keep a body that could not be split into items: one received, one rejected."""
@@ -136,7 +143,7 @@ class Door:
         return [_answer(each, of_drafts if isinstance(each, Draft) else of_holds) for each in placed]
 
 
-def _answer(placed: Placed, found: Iterator[Outcome]) -> Answer:
+def _answer(placed: Placed, found: Iterator[Outcome | Valid]) -> Answer:
     if isinstance(placed, TurnedAway):
         return Answer(placed.refusal.source, placed.refusal.id, placed.rejected)
     return Answer(placed.source, placed.id, next(found))

@@ -14,6 +14,7 @@ from services.chassis.health import Health
 from services.chassis.log import republish
 from services.chassis.projection import worker
 from services.mastery import api
+from services.mastery.explanations import EXPLANATIONS
 from services.mastery.handlers import view
 from services.mastery.queries import Queries
 from services.mastery.settings import MasterySettings
@@ -44,7 +45,7 @@ def create_api(settings: MasterySettings) -> FastAPI:
             app.state.pool = pool
             yield ()
 
-    app = web.create_app("Cairn mastery", health=health, parts=parts)
+    app = web.create_app("Cairn mastery", health=health, parts=parts, explanations=EXPLANATIONS)
     app.include_router(api.router)
     app.include_router(republish.routes(MASTERY_CHANGES.name, lambda request: request.app.state.pool))
     return app

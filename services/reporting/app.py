@@ -13,6 +13,7 @@ from services.chassis import postgres, web
 from services.chassis.health import Health
 from services.chassis.projection import worker
 from services.reporting import api
+from services.reporting.explanations import EXPLANATIONS
 from services.reporting.handlers import Reports
 from services.reporting.pages import problems, site
 from services.reporting.pages.desk import Desk
@@ -58,7 +59,7 @@ def create_api(settings: ReportingSettings) -> FastAPI:
             finally:
                 await desk.peers.close()
 
-    app = web.create_app("Cairn reporting", health=health, parts=parts)
+    app = web.create_app("Cairn reporting", health=health, parts=parts, explanations=EXPLANATIONS)
     app.include_router(api.router)
     app.include_router(site.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

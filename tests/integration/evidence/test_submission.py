@@ -119,7 +119,12 @@ async def test_status_of_an_event_is_its_receipt_its_refusal_that_it_waits_or_un
     refused = await ask("e-2")
     assert (refused["outcome"], refused["problem"]) == (
         "rejected",
-        {"code": "invalid-field", "pointer": "/data/score", "expected": "this field to be there"},
+        {
+            "code": "invalid-field",
+            "pointer": "/data/score",
+            "expected": "this field to be there",
+            "docs": "/docs/problems/invalid-field",
+        },
     )
     assert (await ask("e-3"))["outcome"] == "held"
     assert (await ask("e-4"))["outcome"] == "unknown"
@@ -151,3 +156,22 @@ async def test_a_callers_trace_goes_on_in_the_ledger_beside_the_record_and_not_i
     rows = await gateway.app.state.pool.fetch("SELECT traceparent, record FROM public.ledger WHERE subject IS NOT NULL")
     assert len(rows) == 3
     assert all(row["traceparent"].split("-")[1] == trace and trace.encode() not in row["record"] for row in rows)
+
+
+async def test_validate_only_says_what_is_wrong_and_takes_keeps_and_counts_nothing(gateway: Gateway) -> None:
+    stranger = an_event("e-2", student={"scheme": "sis", "value": "999"})
+    batch = [an_event("e-1"), stranger, an_event("e-3", score="high")]
+    answer = await gateway.send(batch, query="?validate_only=true")
+    assert answer.status_code == 207
+    results = answer.json()["results"]
+    assert [result["outcome"] for result in results] == ["valid", "held", "rejected"]
+    assert results[2]["problem"]["docs"] == "/docs/problems/invalid-field"
+    single = await gateway.send(an_event("e-1"), query="?validate_only=true")
+    assert (single.status_code, single.json()) == (200, {"source": "algebra", "id": "e-1", "outcome": "valid"})
+    assert (await gateway.send(stranger, query="?validate_only=true")).status_code == 202
+    assert (await gateway.send(b"[", query="?validate_only=true")).status_code == 400
+    atomic = await gateway.send(batch, query="?validate_only=true&atomic=true")
+    assert (atomic.status_code, atomic.json()["code"]) == (422, "batch-refused")
+    assert await gateway.counts() == (0, 0, 0, 0, 0)
+    assert await gateway.ledger.status("algebra", "e-3") is None
+    assert (await gateway.send(an_event("e-1"))).status_code == 201

@@ -1,0 +1,104 @@
+"""What the codes of the evidence service's own problems mean, for `/docs/problems`."""
+
+from __future__ import annotations
+
+from services.chassis.docs.explanations import Explanation, Explanations
+
+_BODY = "Nothing of the request was taken. It counts as one received and one rejected."
+_MERGED = "Only this event was refused; the others of its request were judged by themselves."
+
+BODY: Explanations = {
+    "unsupported-media-type": Explanation(
+        f"The Content-Type is none that this door reads. {_BODY}",
+        "Send application/cloudevents+json (one event), application/cloudevents-batch+json (an array), application/json (either) "
+        "or application/x-ndjson (one a line), in UTF-8.",
+    ),
+    "unsupported-encoding": Explanation(
+        f"The body is packed in a way that this door does not unpack. {_BODY}", "Use gzip, or nothing."
+    ),
+    "invalid-gzip": Explanation(
+        f"The body is not one whole gzip member, though Content-Encoding says so. {_BODY}", "Pack the whole body once."
+    ),
+    "invalid-utf-8": Explanation(
+        "The body, or one line of it, is not UTF-8.", "Write JSON in UTF-8, whatever the app keeps inside."
+    ),
+    "byte-order-mark": Explanation(
+        "The body, or a line, begins with a byte order mark, which JSON does not have.", "Write UTF-8 without a byte order mark."
+    ),
+    "request-too-large": Explanation(
+        f"The events of the request are more than 1 MiB, unpacked. {_BODY}", "Send them in several requests."
+    ),
+    "too-many-events": Explanation(f"A request holds at most 500 events. {_BODY}", "Send them in several requests."),
+    "no-events": Explanation(f"The request holds no event. {_BODY}", "Send one at least."),
+    "not-a-batch": Explanation(
+        f"application/cloudevents-batch+json is a JSON array. {_BODY}",
+        "Send an array, or one event as application/cloudevents+json.",
+    ),
+    "batch-refused": Explanation(
+        "The request asked for all or none (`?atomic=true`), and one event at least is not good, so none was taken.",
+        "`results` says which, and why. Mend those, or send without `atomic`.",
+    ),
+}
+
+ITEM: Explanations = {
+    "abandoned": Explanation(
+        "This event is good, but another one of its atomic batch is not, so none was taken.", "Mend the others and send all again."
+    ),
+    "not-an-event": Explanation(
+        f"An event is a JSON object. {_MERGED}", "Send a CloudEvent: see `EvidenceSubmittedSubmission` among the objects."
+    ),
+    "event-too-large": Explanation(
+        f"An event has at most 32 KiB. {_MERGED}", "Evidence holds codes and numbers only; leave everything else out."
+    ),
+    "too-deep": Explanation("The JSON nests deeper than 32.", "An event needs five levels; something else is in it."),
+    "duplicate-name": Explanation(
+        f"An object has the same name twice; which of the two is meant, nobody knows. {_MERGED}", "Say each name once."
+    ),
+    "not-a-number": Explanation("NaN and Infinity are no JSON.", "Leave the piece out, or send the number that was meant."),
+    "number-too-long": Explanation("A number has more than 24 characters.", "Scores have at most three decimals."),
+    "number-too-large": Explanation("A number has an exponent that no score needs.", "Scores go from -1000000 to 1000000."),
+    "unknown-type": Explanation(
+        f"`type` is no type and version that publishers may send. {_MERGED}",
+        "Use a full name, such as cairn.evidence.submitted.v1.",
+    ),
+    "outside-grant": Explanation(
+        "The publisher may not send this type, or not speak about this school or a student who is not at one of its schools.",
+        "Ask district IT for a wider grant (`cairn publisher list` shows what there is), then have the rejection resubmitted.",
+    ),
+    "foreign-source": Explanation(
+        "`source` belongs to another publisher.", "Use the publisher's own name, or a source below it, such as my-app/quiz."
+    ),
+    "inconsistent": Explanation(
+        "The event contradicts itself: a count that is wrong, levels that do not ascend, an end before its start.",
+        "`pointer` and `expected` say what would make sense.",
+    ),
+    "wrong-person": Explanation(
+        "The identifier is known, but leads to somebody of another kind: staff where a student is due, or the other way round.",
+        "Send the student's identifier as `student`, a teacher's as `assessor`.",
+    ),
+    "unknown-student": Explanation(
+        "No roster has brought a student of this identifier yet. The event is held, and comes in by itself once one does; "
+        "after 30 days it is refused for this reason.",
+        "Check scheme and value against the student information system. If they are right, wait: nothing needs to be sent again.",
+    ),
+    "unknown-staff": Explanation(
+        "No roster has brought a member of staff of this identifier yet. The event is held, and comes in by itself once one does; "
+        "after 30 days it is refused for this reason.",
+        "Check scheme and value against the student information system. If they are right, wait: nothing needs to be sent again.",
+    ),
+}
+
+COMMAND: Explanations = {
+    "name-taken": Explanation("A publisher bears this name already.", "Choose another, or go on with the key it has."),
+    "unknown-publisher": Explanation("No publisher of this name has a key in force.", "List them: `cairn publisher list`."),
+    "no-roster": Explanation(
+        "The folder or ZIP file holds no OneRoster bulk export.", "It needs a manifest.csv beside the other files."
+    ),
+    "incomplete-roster": Explanation("A file that every roster has is not there.", "Export the roster again, whole."),
+    "delta-roster": Explanation("The export holds changes only.", "Export in bulk: the import finds out by itself what changed."),
+    "unreadable-roster": Explanation(
+        "A file of the roster cannot be read.", "Export the roster again; `expected` says what is wrong with it."
+    ),
+}
+
+EXPLANATIONS: Explanations = {**BODY, **ITEM, **COMMAND}
