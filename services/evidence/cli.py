@@ -23,6 +23,7 @@ from services.chassis.web import run
 from services.evidence import grants
 from services.evidence.publishers import keyhash, new_key
 from services.evidence.roster.command import import_roster
+from services.evidence.roster.guard import Accepted
 from services.evidence.roster.importing import Summary
 from services.evidence.settings import Settings
 from services.evidence.store import publishers as store
@@ -90,8 +91,12 @@ def _publisher(name: str, types: tuple[str, ...], schools: tuple[str, ...]) -> g
         granted = grants.types_named(",".join(types))
     except ValueError as expected:
         raise click.BadParameter(f"expected {expected}", param_hint="--types") from None
-    codes = frozenset(code.strip() for each in schools for code in each.split(",") if code.strip())
-    return grants.Publisher(name, granted, codes or None)
+    return grants.Publisher(name, granted, _listed(schools) or None)
+
+
+def _listed(told: tuple[str, ...]) -> frozenset[str]:
+    """The parts of an option that may be given more than once and hold several, comma-separated."""
+    return frozenset(part.strip() for each in told for part in each.split(",") if part.strip())
 
 
 @publisher.command("revoke")
@@ -150,22 +155,32 @@ def roster() -> None:
 
 @roster.command("import")
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option("--accept", multiple=True, metavar="SCHOOL…", help="Schools that more than 5 % may leave, comma-separated; '*': all.")
+@click.option("--same-person", multiple=True, metavar="LINE…", help="Lines of users.csv where name and birth date were mended.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-def import_(path: Path, as_json: bool) -> None:
-    """Import the OneRoster 1.1 or 1.2 CSV bulk export at PATH, a folder or a ZIP file. Only changes enter the log."""
+def import_(path: Path, accept: tuple[str, ...], same_person: tuple[str, ...], as_json: bool) -> None:
+    """Import the OneRoster 1.1 or 1.2 CSV bulk export at PATH, a folder or a ZIP file. Only changes enter the log.
+
+    It stops before it has changed anything when more than 5 % of a school's enrolments would end, naming the schools, and when a
+    student's number seems to have been given to somebody else, naming the lines.
+    """
+    lines = _listed(same_person)
+    if not all(line.isdecimal() for line in lines):
+        raise click.BadParameter("expected numbers of lines", param_hint="--same-person")
+    accepted = Accepted(_listed(accept), frozenset(map(int, lines)))
     settings = Settings()
     configure("roster.import", settings.model_copy(update={"log_level": "WARNING"}))
     with Progress(*_COLUMNS, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        summary = asyncio.run(_import(settings, path, _Bars(progress)))
+        summary = asyncio.run(_import(settings, path, _Bars(progress), accepted))
     click.echo(json.dumps(summary.as_json()) if as_json else summary.as_text())
 
 
-async def _import(settings: Settings, path: Path, bars: _Bars) -> Summary:
+async def _import(settings: Settings, path: Path, bars: _Bars, accepted: Accepted) -> Summary:
     from services.evidence.app import opened  # noqa: PLC0415 - as in `serve`
 
     async with opened(settings, "roster.import", size=2) as has:
         await has.ledger.compare(settings.required("kafka"))
-        return await import_roster(has, path, datetime.now(UTC), bars)
+        return await import_roster(has, path, datetime.now(UTC), bars, accepted)
 
 
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

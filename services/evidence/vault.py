@@ -17,10 +17,12 @@ from prometheus_client import Counter
 from services.chassis.errors import Unavailable
 from services.chassis.postgres import Pool, create_pool
 from services.evidence.admit import Key
+from services.evidence.identity import Described, is_somebody_else
 from services.evidence.store import vault as store
 from services.evidence.store.vault import Name, Person
 
 ROLE = "cairn_vault"
+BIRTH_DATE = "birthDate"  # OneRoster's name of it, in demographics
 SUBMISSION_KEY = "submissionhash"
 # Identifiers remembered, about 250 bytes each: a school day's active students of a large district on one gateway.
 MOST_REMEMBERED = 400_000
@@ -101,6 +103,12 @@ class Vault:
     async def describe(self, people: Sequence[Person]) -> int:
         """State what is known of people; how many were new or changed."""
         return await store.describe(self.pool, people)
+
+    async def strangers(self, people: Sequence[Person]) -> set[str]:
+        """Those of these pseudonyms whose person, as described here, seems to be somebody else than the one who is known."""
+        known = await store.described(self.pool, [each.pseudonym for each in people])
+        told = {each.pseudonym: Described(each.given, each.family, each.demographics.get(BIRTH_DATE)) for each in people}
+        return {name for name, before in known.items() if is_somebody_else(before, told[name])}
 
     async def names(self, pseudonyms: Collection[str]) -> list[Name]:
         """The names behind pseudonyms, for a page that is about to be shown."""

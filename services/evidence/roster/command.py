@@ -15,6 +15,7 @@ from services.evidence.held import Resubmission
 from services.evidence.opening import Opened
 from services.evidence.roster.district import District, read_district
 from services.evidence.roster.folder import RosterFolder
+from services.evidence.roster.guard import NOTHING_ACCEPTED, Accepted, Guard
 from services.evidence.roster.importing import Importer, Summary
 from services.evidence.store import roster as store
 
@@ -31,10 +32,16 @@ class Progress(Protocol):
     def advance(self, done: int) -> None: ...
 
 
-async def import_roster(has: Opened, path: Path, now: datetime, progress: Progress) -> Summary:
-    """Import the roster at `path`; the ledger must accept. Raises `Rejected` for a roster that cannot be read."""
+async def import_roster(
+    has: Opened, path: Path, now: datetime, progress: Progress, accepted: Accepted = NOTHING_ACCEPTED
+) -> Summary:
+    """Import the roster at `path`; the ledger must accept. Raises `Rejected` for a roster that cannot be read, and for one that
+    would do what nobody has `accepted`.
+    """
     progress.stage("Reading the roster", None)
     district, roster = _read(path, progress.advance)
+    progress.stage("Looking at what would end", None)
+    await Guard(has.vault, has.pool, accepted).look(district)
     progress.stage("Comparing with the log", _things_in(district))
     with span("roster import"):
         summary = await _import(has, district, roster, now, progress.advance)

@@ -7,11 +7,9 @@ after each append; an import that was killed in between states those events once
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
-from itertools import islice
-from typing import TypeVar
 
 import orjson
 
@@ -27,20 +25,17 @@ from services.evidence.grants import Publisher, short
 from services.evidence.ledger import Ledger
 from services.evidence.roster.district import District
 from services.evidence.roster.folder import BadRow
-from services.evidence.roster.history import history
+from services.evidence.roster.guard import SCHEME, chunks, person
 from services.evidence.roster.rows import User
 from services.evidence.roster.statements import absent, as_json, changes, digest
+from services.evidence.roster.students import statements_of
 from services.evidence.roster.things import Things, closed, things_of
 from services.evidence.stated import StatedStudent, Statement
 from services.evidence.store import publishers, roster
-from services.evidence.store.vault import Person
 from services.evidence.vault import STAFF, STUDENT, Kind, Vault
-
-T = TypeVar("T")
 
 # The publisher of what rosters say. It has no key: this is its only door.
 ROSTER = Publisher("roster", frozenset(SUBMISSIONS))
-SCHEME = "sis"
 AT_ONCE = 500
 PEOPLE_AT_ONCE = 5000
 BAD_SHOWN = 10
@@ -132,7 +127,7 @@ class Importer:
         """Everybody into the vault; pseudonyms by sourcedId. Somebody who was the other kind of person before is left out."""
         names: dict[str, str] = {}
         for kind, wanted in ((STUDENT, True), (STAFF, False)):
-            for users in _chunks((user for user in district.users.values() if user.is_student is wanted), PEOPLE_AT_ONCE):
+            for users in chunks((user for user in district.users.values() if user.is_student is wanted), PEOPLE_AT_ONCE):
                 names |= await self._register(kind, users, summary)
         return names
 
@@ -142,7 +137,7 @@ class Importer:
         known = [user for user in users if user.sourced_id in names]
         summary.bad += [BadRow("users.csv", user.line, OTHER_KIND) for user in users if user.sourced_id not in names]
         await self._vault.link({Key(*each): names[user.sourced_id] for user in known for each in user.identifiers})
-        summary.people += await self._vault.describe([_person(user, names[user.sourced_id]) for user in known])
+        summary.people += await self._vault.describe([person(user, names[user.sourced_id]) for user in known])
         return names
 
     # Reference events
@@ -160,7 +155,7 @@ class Importer:
         summary.unchanged += len(now) - len(changed)
         self._advance(len(now) - len(changed))
         midnight = datetime.combine(self._today, time(), UTC)
-        for statements in _chunks(changed, AT_ONCE):
+        for statements in chunks(changed, AT_ONCE):
             events = [Stated(now[each.key][1], f"{kind} {each.key}", each.version, None, midnight) for each in statements]
             await self._append(events, summary)
             with passing():
@@ -171,7 +166,7 @@ class Importer:
 
     async def _state_students(self, district: District, names: Mapping[str, str], summary: Summary) -> None:
         students = [user for user in district.users.values() if user.is_student and user.sourced_id in names]
-        for users in _chunks(students, AT_ONCE):
+        for users in chunks(students, AT_ONCE):
             with passing():
                 before = await roster.students(self._pool, [names[user.sourced_id] for user in users])
             made = [self._student(district, user, before.get(names[user.sourced_id]), names) for user in users]
@@ -191,15 +186,8 @@ class Importer:
         self, district: District, user: User, before: StatedStudent | None, names: Mapping[str, str]
     ) -> tuple[StatedStudent, Sequence[Data]]:
         stated = before or StatedStudent(names[user.sourced_id])
-        rows = district.enrolments.get(user.sourced_id, [])
-
-        def grade_of(classes: Sequence[str]) -> str:
-            grades = {district.class_grades[each] for each in classes if each in district.class_grades}
-            return grades.pop() if len(grades) == 1 else user.grade or min(grades, default="ungraded")
-
-        told = history(rows, grade_of, user.cohort)
-        first = min((row.begin for row in rows), default=None)
-        made = changes(stated, told, user.programmes, first, self._today)
+        first = min((row.begin for row in district.enrolments.get(user.sourced_id, [])), default=None)
+        made = changes(stated, statements_of(district, user), user.programmes, first, self._today)
         return made.stated, made.events
 
     async def _state_changes(self, made: Sequence[tuple[StatedStudent, Sequence[Data]]], summary: Summary) -> None:
@@ -210,7 +198,7 @@ class Importer:
             for stated, theirs in changed
             for number, data in enumerate(theirs, 1)
         ]
-        for chunk in _chunks(events, AT_ONCE):
+        for chunk in chunks(events, AT_ONCE):
             await self._append(chunk, summary)
         if changed:
             with passing():
@@ -252,17 +240,7 @@ class Importer:
         )
 
 
-def _person(user: User, pseudonym: str) -> Person:
-    return Person(pseudonym, user.given, user.family, user.lunch, user.demographics)
-
-
 def _midnight(data: Data) -> datetime:
     """The time of a student's statement: the beginning of its day, in UTC, so that stating it again is the same event."""
     effective: date = data.effective  # type: ignore[attr-defined]
     return datetime.combine(effective, time(), UTC)
-
-
-def _chunks(things: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(things)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

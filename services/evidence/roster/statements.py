@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from contracts.envelope import Data
 from contracts.events import ProgrammeChanged, StudentEnrolled, StudentTransferred, StudentWithdrawn
@@ -16,6 +16,8 @@ Enrolled = StudentEnrolled | StudentTransferred
 
 # Stands for a student's last statement when a roster no longer has her, so that her return is noticed.
 ABSENT = b"absent"
+ONE_DAY = timedelta(days=1)
+LAST_DAY = date.max - ONE_DAY
 NOT_IN_ROSTER = "not-in-roster"
 
 
@@ -44,13 +46,22 @@ def changes(
 ) -> Changes:
     """What changed about a student. `history` is all that her roster rows state, `first_day` her first day of enrolment.
 
-    What is stated anew keeps its own date; what turns out to be in force again, or no more, is stated with today's.
+    What is stated anew keeps its own date; what turns out to be in force again, or no more, is stated with today's. A statement
+    whose date has come holds from its place in the log on. So one that comes late (a transfer of last month, say), and that
+    others of a later date follow which were stated before it, would undo those: what is in force today is then stated again.
     """
     digests = tuple(digest(each) for each in history)
     events: list[Data] = [each for each, told in zip(history, digests, strict=True) if told not in stated.digests]
-    if history and stated.digests and digests[-1] in stated.digests[:-1]:
-        events.append(_again(history[-1], today))
-    school = _school_after(history)
+    if history and stated.digests:
+        late = [each for each in events if _holds_from(each) <= today]
+        in_force = [each for each in history if _holds_from(each) <= today]
+        if digests[-1] in stated.digests[:-1]:
+            events.append(_again(history[-1], today))
+        elif late and late[-1] is not in_force[-1]:
+            events.append(_again(in_force[-1], today))
+    school = school_of(history)
+    if history and school is None and (left := _school_told(stated.school, events)) is not None:
+        events.append(StudentWithdrawn(school=left, reason=history[-1].reason, effective=today))  # type: ignore[attr-defined]
     if not history and stated.school is not None:
         events, digests = [_gone(stated.school, today)], (*stated.digests, ABSENT)
     told, running = _programme_changes(stated, programmes, first_day if stated.version == 0 and first_day else today, today)
@@ -62,6 +73,23 @@ def changes(
 def absent(stated: StatedStudent, today: date) -> Changes:
     """A student who is enrolled at a school of the roster, and whom the roster does not have."""
     return changes(stated, (), {name: level for name, (level, _) in stated.programmes.items()}, None, today)
+
+
+def _holds_from(statement: Data) -> date:
+    """The day on which it takes effect: of a withdrawal, the day after the last one."""
+    effective: date = statement.effective  # type: ignore[attr-defined]
+    return min(effective, LAST_DAY) + ONE_DAY if isinstance(statement, StudentWithdrawn) else effective
+
+
+def _school_told(before: str | None, events: Iterable[Data]) -> str | None:
+    """The school at which events leave a student who was at `before`. One she is not at cannot withdraw her."""
+    school = before
+    for event in events:
+        if isinstance(event, StudentEnrolled | StudentTransferred):
+            school = event.school
+        elif isinstance(event, StudentWithdrawn) and event.school == school:
+            school = None
+    return school
 
 
 def _again(last: Data, today: date) -> Data:
@@ -78,7 +106,8 @@ def _gone(school: str, today: date) -> Data:
     return StudentWithdrawn(school=school, reason=NOT_IN_ROSTER, effective=today)
 
 
-def _school_after(history: Sequence[Data]) -> str | None:
+def school_of(history: Sequence[Data]) -> str | None:
+    """The school at which a history leaves a student; None: nowhere."""
     last = history[-1] if history else None
     return last.school if isinstance(last, StudentEnrolled | StudentTransferred) else None
 

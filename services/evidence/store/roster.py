@@ -25,6 +25,10 @@ ENROLLED_AT = """
 SELECT pseudonym, school, version, digests, programmes FROM public.roster_students
 WHERE school = ANY ($1::text[]) AND pseudonym > $2 ORDER BY pseudonym LIMIT $3
 """
+SCHOOLS_AFTER = """
+SELECT pseudonym, school FROM public.roster_students
+WHERE school = ANY ($1::text[]) AND pseudonym > $2 ORDER BY pseudonym LIMIT $3
+"""
 STATE_STUDENTS = """
 INSERT INTO public.roster_students (pseudonym, school, version, digests, programmes)
 SELECT pseudonym, school, version, digests::bytea[], programmes::jsonb
@@ -86,6 +90,11 @@ async def students(on: Queryable, pseudonyms: Collection[str]) -> dict[str, Stat
 async def enrolled_at(on: Queryable, schools: Collection[str], after: str, limit: int) -> list[StatedStudent]:
     """Students enrolled at one of these schools, by pseudonym."""
     return [_student(row) for row in await on.fetch(ENROLLED_AT, list(schools), after, limit)]
+
+
+async def schools_after(on: Queryable, schools: Collection[str], after: str, limit: int) -> list[tuple[str, str]]:
+    """(pseudonym, school) of students enrolled at one of these schools, by pseudonym."""
+    return [(row[0], row[1]) for row in await on.fetch(SCHOOLS_AFTER, list(schools), after, limit)]
 
 
 async def state_students(on: Queryable, stated: Sequence[StatedStudent]) -> None:

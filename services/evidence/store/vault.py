@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from services.chassis.postgres import Connection, Pool
+from services.evidence.identity import Described
 
 RESOLVE = """
 SELECT i.scheme, i.value, i.pseudonym
@@ -26,6 +27,9 @@ WHERE (p.given, p.family, p.lunch, p.demographics)
     IS DISTINCT FROM (excluded.given, excluded.family, excluded.lunch, excluded.demographics)
 """
 NAMES = "SELECT pseudonym, given, family FROM vault.people WHERE pseudonym = ANY ($1::text[])"
+DESCRIBED = """
+SELECT pseudonym, given, family, demographics ->> 'birthDate' FROM vault.people WHERE pseudonym = ANY ($1::text[])
+"""
 # Each word must begin the given or the family name. `starts` holds the words as LIKE patterns, lower case.
 SEARCH = """
 SELECT pseudonym, given, family FROM vault.people
@@ -82,6 +86,12 @@ async def describe(connection: Connection | Pool, people: Sequence[Person]) -> i
     )
     status: str = await connection.execute(DESCRIBE, *columns)
     return int(status.rpartition(" ")[2])
+
+
+async def described(connection: Connection | Pool, pseudonyms: Collection[str]) -> dict[str, Described]:
+    """What tells these people apart, as far as they are known."""
+    rows = await connection.fetch(DESCRIBED, list(pseudonyms))
+    return {row[0]: Described(row[1], row[2], row[3]) for row in rows}
 
 
 async def names(connection: Connection | Pool, pseudonyms: Collection[str]) -> list[Name]:

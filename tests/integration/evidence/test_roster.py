@@ -13,6 +13,7 @@ import pytest
 from services.chassis.errors import Rejected
 from services.evidence.admit import Key
 from services.evidence.roster.command import import_roster
+from services.evidence.roster.guard import NOTHING_ACCEPTED, Accepted
 from services.evidence.roster.importing import Summary
 from services.evidence.store import roster as store
 from tests.integration.evidence.gateway import Gateway, a_gateway, an_event
@@ -41,8 +42,11 @@ async def gateway(stack: Stack) -> AsyncIterator[Gateway]:
         yield opened
 
 
-async def imported(gateway: Gateway, path: Path, now: datetime = NOW) -> Summary:
-    return await import_roster(gateway.opened, path, now, Unseen())
+HS1_MAY_EMPTY = Accepted(schools=frozenset({"HS1"}))
+
+
+async def imported(gateway: Gateway, path: Path, now: datetime = NOW, accepted: Accepted = NOTHING_ACCEPTED) -> Summary:
+    return await import_roster(gateway.opened, path, now, Unseen(), accepted)
 
 
 async def events(gateway: Gateway) -> list[dict[str, Any]]:
@@ -126,8 +130,8 @@ async def test_an_import_killed_and_run_again_days_later_keeps_its_date(
     with monkeypatch.context() as patch:
         patch.setattr(store, "state_students", killed)
         with pytest.raises(Killed):
-            await imported(gateway, gone, NOW)
-    await imported(gateway, gone, LATER)
+            await imported(gateway, gone, NOW, HS1_MAY_EMPTY)
+    await imported(gateway, gone, LATER, HS1_MAY_EMPTY)
     after = [record["type"] for record in await told(gateway, "105")]
     assert after.count("cairn.student.withdrawn.v1") == 1
     ended = [record["data"]["until"] for record in await told(gateway, "104") if "until" in record["data"]]
@@ -160,7 +164,7 @@ async def test_who_is_gone_is_withdrawn_and_who_returns_is_enrolled_again(gatewa
     roster = Roster()
     await imported(gateway, roster.write(tmp_path / "1"))
     gone = Roster(users=roster.users[:2], enrollments=roster.enrollments[:3])
-    await imported(gateway, gone.write(tmp_path / "2"), LATER)
+    await imported(gateway, gone.write(tmp_path / "2"), LATER, HS1_MAY_EMPTY)
     last = (await told(gateway, "105"))[-1]
     assert (last["type"], last["data"]["reason"], last["data"]["effective"]) == (
         "cairn.student.withdrawn.v1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contracts.envelope import Data
@@ -86,8 +86,46 @@ STATEMENTS = [
     an_enrolment("a", "b", effective=date(2025, 11, 3)),
     LEFT,
     an_enrolment(effective=date(2026, 2, 2)),
+    an_enrolment("z", school="HS2", effective=date(2026, 2, 9)),
 ]
-HISTORIES = st.lists(st.sets(st.integers(0, 3)).map(lambda chosen: [STATEMENTS[n] for n in sorted(chosen)]), min_size=1, max_size=6)
+HISTORIES = st.lists(st.sets(st.integers(0, 4)).map(lambda chosen: [STATEMENTS[n] for n in sorted(chosen)]), min_size=1, max_size=6)
+
+
+def as_a_view_has_it(histories: Sequence[Sequence[Data]]) -> tuple[str, tuple[str, ...]] | None:
+    """Where a student is, and in which classes, after all events of these imports: each holds from its place on (all are past)."""
+    stated, here = NEW, None
+    for history in histories:
+        made = changes(stated, history, {}, BEGAN, TODAY)
+        stated = made.stated
+        for data in made.events:
+            if isinstance(data, StudentEnrolled | StudentTransferred):
+                here = data.school, data.classes
+            elif isinstance(data, StudentWithdrawn) and here is not None and data.school == here[0]:
+                here = None
+    return here
+
+
+def test_a_late_class_does_not_undo_the_later_one_that_was_stated_before_it() -> None:
+    now = an_enrolment("c", effective=date(2026, 2, 2))
+    late = an_enrolment("b", effective=date(2026, 1, 12))
+    events, _ = after([an_enrolment("a"), now], [an_enrolment("a"), late, now])
+    assert events == [late, an_enrolment("c", effective=TODAY)]
+    assert as_a_view_has_it([[an_enrolment("a"), now], [an_enrolment("a"), late, now]]) == ("HS1", ("c",))
+
+
+def test_a_late_transfer_keeps_its_date_and_is_stated_once() -> None:
+    moved = StudentTransferred(from_school="HS1", school="HS2", grade="09", effective=date(2026, 1, 12))
+    events, stated = after([an_enrolment("a")], [an_enrolment("a"), moved])
+    assert (events, stated.school) == ([moved], "HS2")
+    assert after([an_enrolment("a")], [an_enrolment("a"), moved], [an_enrolment("a"), moved])[0] == []
+
+
+@given(HISTORIES)
+@example([[STATEMENTS[0], STATEMENTS[4]], [STATEMENTS[0], LEFT]])
+def test_a_view_that_has_every_event_has_her_where_the_last_roster_says(histories: list[list[Data]]) -> None:
+    last = histories[-1][-1] if histories[-1] else None
+    expected = (last.school, last.classes) if isinstance(last, StudentEnrolled) else None
+    assert as_a_view_has_it(histories) == expected
 
 
 @given(HISTORIES)
