@@ -99,6 +99,14 @@ COMMAND: Explanations = {
     "unreadable-roster": Explanation(
         "A file of the roster cannot be read.", "Export the roster again; `expected` says what is wrong with it."
     ),
+    "enrolments-would-end": Explanation(
+        "More than 5 % of a school's enrolments would end, so nothing was imported. Mostly a file was cut off.",
+        "Export again. If it is meant, as in July, say so for those schools with `--accept`.",
+    ),
+    "reused-identifier": Explanation(
+        "Name and date of birth say that a student's sourcedId was given to somebody else. Nothing was imported.",
+        "Give the new student a number of her own. If it is the same person, say so for those lines with `--same-person`.",
+    ),
 }
 
 EXPLANATIONS: Explanations = {**BODY, **ITEM, **COMMAND}
