@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.chassis.errors import Unavailable
+from services.chassis.validation import fault
 
 
 def cairn_home() -> Path:
@@ -47,6 +48,15 @@ class ServiceSettings(BaseSettings):
     mastery_url: str = Field(default="", description="where the mastery API is")
     scheduling_url: str = Field(default="", description="where the scheduling API is")
     reporting_url: str = Field(default="", description="where the pages are")
+
+    def __init__(self, **values: Any) -> None:
+        """Raises `Unavailable`, naming the variable and what was expected; never what it holds, which may be a secret."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            wrong = fault(error)
+            name = wrong.pointer.removeprefix("/").upper()
+            raise Unavailable(f"CAIRN_{name.removeprefix('CAIRN_')}: expected {wrong.expected}") from None
 
     def required(self, name: str) -> str:
         """The setting `name`, or `Unavailable` saying which variable to set."""

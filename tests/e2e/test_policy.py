@@ -34,6 +34,11 @@ async def adopt(platform: Platform, version: int, method: dict[str, object]) -> 
     return int(answer.json()["position"])
 
 
+def claims(platform: Platform) -> int:
+    """How often the group has given partitions to the worker, by its log."""
+    return (platform.home / "logs" / "mastery-work.log").read_text(encoding="utf-8").count("assigned to partitions")
+
+
 async def told_by(pool: Pool, cause: int) -> list[str]:
     """The students of whom something was told because of the event at this position, as often as it was told."""
     rows = await pool.fetch("SELECT record FROM outbox WHERE type = $1 ORDER BY partition, sequence", MasteryChanged.TYPE)
@@ -50,6 +55,7 @@ async def test_everybody_moves_once_and_a_death_in_the_middle_changes_nothing(
     async with await postgres.create_pool(platform.settings["CAIRN_MASTERY_DATABASE"], application="test", size=2) as pool:
         async with publishing(platform, rate=150) as receipts:
             await until_more(receipts, 300)
+            before = claims(platform)
             position = await adopt(platform, version, method)
             if die:
                 await asyncio.to_thread(platform.kill, "mastery-work")
@@ -61,6 +67,8 @@ async def test_everybody_moves_once_and_a_death_in_the_middle_changes_nothing(
             await until(swept, PATIENCE)
         if die:
             await ready_again(platform, "mastery-work")
+        else:
+            assert claims(platform) == before > 0, "a sweep took so long that the group took partitions away"
         await assert_log_is_sound(platform, receipts)
         await assert_mastery_is_sound(platform)
         told = await told_by(pool, position)

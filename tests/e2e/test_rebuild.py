@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
@@ -15,28 +18,47 @@ from services.chassis import postgres
 from services.chassis.projection.serving import reading
 from tests.e2e.invariants import assert_log_is_sound, assert_mastery_is_sound
 from tests.e2e.load import publishing, until_more
-from tests.e2e.platform import Platform
+from tests.e2e.platform import SCHOOL, Platform
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 
+class Seen(NamedTuple):
+    """One answer: what was asked, which generation gave it, for which position, and everything else that it says."""
+
+    path: str
+    generation: int
+    position: int
+    said: str
+
+
 @dataclass
 class Reader:
-    """A teacher who reloads her students' levels all day. What she saw of each answer: (student, generation, position)."""
+    """A teacher who reloads her students' levels, what they rest on, and her school's counts all day."""
 
-    seen: list[tuple[str, int, int]] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
-    async def read(self, url: str, students: list[str]) -> None:
+    async def read(self, url: str, students: list[str], school: str) -> None:
         async with httpx.AsyncClient(base_url=url, timeout=10) as client:
             while True:
                 for student in students:
-                    answer = await client.get(f"/v1/students/{student}")
-                    if answer.status_code != 200:
-                        self.errors.append(f"{answer.status_code}: {answer.text[:200]}")
-                        continue
-                    known = answer.json()["as_known"]
-                    self.seen.append((student, known["generation"], int(known["position"])))
+                    body = await self._ask(client, f"/v1/students/{student}")
+                    if body and body["levels"]:
+                        level = body["levels"][0]
+                        await self._ask(client, f"/v1/students/{student}/competencies/{level['framework']}/{level['competency']}")
+                await self._ask(client, f"/v1/schools/{school}")
+
+    async def _ask(self, client: httpx.AsyncClient, path: str) -> dict[str, Any] | None:
+        answer = await client.get(path)
+        if answer.status_code != 200:
+            self.errors.append(f"{answer.status_code}: {answer.text[:200]}")
+            return None
+        body: dict[str, Any] = answer.json()
+        known = body["as_known"]
+        said = json.dumps({name: value for name, value in body.items() if name != "as_known"}, sort_keys=True)
+        self.seen.append(Seen(path, known["generation"], int(known["position"]), said))
+        return body
 
 
 @asynccontextmanager
@@ -45,7 +67,8 @@ async def a_reader(platform: Platform) -> AsyncIterator[Reader]:
     async with await postgres.create_pool(dsn, application="test", size=1) as pool, reading(pool, "mastery") as (connection, _):
         rows = await connection.fetch("SELECT student FROM students ORDER BY student LIMIT 20")
     reader = Reader()
-    task = asyncio.create_task(reader.read(platform.settings["CAIRN_MASTERY_URL"], [row["student"] for row in rows]))
+    students, url = [row["student"] for row in rows], platform.settings["CAIRN_MASTERY_URL"]
+    task = asyncio.create_task(reader.read(url, students, SCHOOL.school_ids[0]))
     try:
         yield reader
         assert not task.done(), "the reader met an error"
@@ -62,13 +85,24 @@ async def test_swapped_rolled_back_and_swapped_again_under_load(platform: Platfo
         await asyncio.to_thread(platform.cairn, "mastery", "rollback")
         await asyncio.to_thread(platform.cairn, "mastery", "rollback")
     assert reader.errors == []
-    generations = [generation for _, generation, _ in reader.seen]
+    generations = [each.generation for each in reader.seen]
     turns = [generations[0], *(b for a, b in pairwise(generations) if a != b)]
     (new,) = {each["generation"] for each in platform.json("mastery", "generations")} - before
     assert turns == [turns[0], new, turns[0], new]
-    for student in {student for student, _, _ in reader.seen}:
-        positions = [position for who, _, position in reader.seen if who == student]
-        assert positions == sorted(positions), "an answer stood for less than the one before it"
+    assert_one_story(reader.seen)
     await assert_log_is_sound(platform, receipts)
     await assert_mastery_is_sound(platform)
     platform.cairn("mastery", "drop", str(turns[0]))
+
+
+def assert_one_story(seen: list[Seen]) -> None:
+    """Each answer stands for at least as much as the one before it, and at one position all generations say the same."""
+    by_path: dict[str, list[Seen]] = defaultdict(list)
+    for each in seen:
+        by_path[each.path].append(each)
+    for path, answers in by_path.items():
+        positions = [each.position for each in answers]
+        assert positions == sorted(positions), f"an answer stood for less than the one before it: {path}"
+        if path.startswith("/v1/students/"):  # a student's answer stands for her partition, a school's for what all have reached
+            said = {(each.position, each.said) for each in answers}
+            assert len(said) == len({position for position, _ in said}), f"two answers for one position: {path}"

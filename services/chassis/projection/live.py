@@ -52,13 +52,13 @@ class LiveProjections:
             await asyncio.gather(*(task for _, task in self._running.values()), return_exceptions=True)
 
     async def ready(self) -> str | None:
-        """None when the serving generation is being folded and nothing is paused; else what is wrong."""
+        """None when the serving generation is being folded and nothing stands still; else what is wrong."""
         async with self._pool.acquire() as connection:
             served = (await serving.peek(connection)).generation
         if served not in self._running:
             return f"generation {served} serves and is not folded by this version: rebuild, or run the version that made it"
-        paused = [f"generation {number}: {p.paused}" for number, (p, _) in self._running.items() if p.paused]
-        return "; ".join(paused) or None
+        problems = [f"generation {number}: {p.problem}" for number, (p, _) in self._running.items() if p.problem]
+        return "; ".join(problems) or None
 
     async def _prepare(self) -> None:
         while True:

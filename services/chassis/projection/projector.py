@@ -25,7 +25,7 @@ from services.chassis.postgres import Pool, passing
 from services.chassis.projection import serving
 from services.chassis.projection.apply import Applied, Applier
 from services.chassis.projection.assignment import Assignment
-from services.chassis.projection.cursor import Gap, Lost
+from services.chassis.projection.cursor import Cursor, Gap, Lost
 from services.chassis.projection.view import Entry, View
 from services.chassis.projection.watching import Watch
 
@@ -39,6 +39,8 @@ AskAgain = Callable[[int, int, int], Awaitable[None]]
 CONCURRENT = 4
 # An owner that was asked to publish again gets this long before it is asked once more.
 ASK_SECONDS = 10.0
+# A sequence that is missing is looked for twice, by the hint and by the tick; after that its owner is asked.
+PATIENT_TRIES = 2
 # Waits between attempts after a passing fault, in seconds.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
@@ -75,6 +77,16 @@ class Projector(Generic[S]):
         self._slots = asyncio.Semaphore(CONCURRENT)
         self._fatal: Unavailable | None = None
         self.paused: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """For `/readyz`: why it stands still, or what it waits for; None while it does its work."""
+        if self.paused is not None:
+            return self.paused
+        missing = [
+            f"sequence {s} of input {i} in partition {p}" for (p, i, s), tries in self._gaps.items() if tries > PATIENT_TRIES
+        ]
+        return f"waits for {', '.join(sorted(missing))}, which its owner was asked to publish again" if missing else None
 
     async def run(self) -> None:
         """Consume for ever; a consumer that is stuck is replaced. Raises only what needs a person (`Unavailable`)."""
@@ -175,6 +187,7 @@ class Projector(Generic[S]):
     def _after(self, partition: int, applied: Applied, entries: int) -> None:
         APPLIED.labels(*self._labels).inc(entries)
         self._assignment.cursors[partition] = applied.cursor
+        self._close_gaps(partition, applied.cursor)
         if applied.held:
             self._assignment.hold(partition, applied.held)
         self._go_on()
@@ -228,11 +241,16 @@ class Projector(Generic[S]):
         target = self._assignment.target(gap.input, gap.partition)
         if tries == 0:
             self._assignment.seek(self._assignment.cursors[gap.partition], [gap.input])
-        elif tries == 1:
+        elif tries < PATIENT_TRIES:
             self._assignment.consumer.seek(target, await self._offset_at_tick(target, gap))
         else:
             await self._ask_owner(gap)
         self._gaps[key] = tries + 1
+
+    def _close_gaps(self, partition: int, cursor: Cursor) -> None:
+        for key in [key for key in self._gaps if key[0] == partition and key[2] < cursor.next[key[1]]]:
+            del self._gaps[key]
+            self._asked.pop(key, None)
 
     async def _ask_owner(self, gap: Gap) -> None:
         now = asyncio.get_running_loop().time()

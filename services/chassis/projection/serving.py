@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from services.chassis.errors import Rejected, Unavailable
-from services.chassis.postgres import Connection, Pool
+from services.chassis.postgres import XID, Connection, Pool
 from services.chassis.projection import cursor as cursors
 from services.chassis.projection.cursor import Cursor
 from services.chassis.projection.view import View
@@ -166,15 +166,16 @@ async def previous(connection: Connection) -> int:
     return int(found)
 
 
-async def record(connection: Connection, action: str, generation: int, actor: str, reason: str) -> None:
-    """Write down who did what to a generation, and why."""
-    await connection.execute(
-        "INSERT INTO public.generation_history (actor, action, generation, reason) VALUES ($1, $2, $3, $4)",
+async def record(connection: Connection, action: str, generation: int, actor: str, reason: str) -> str:
+    """Write down who did what to a generation, and why; the transaction's id, for `once`."""
+    xid: str = await connection.fetchval(
+        f"INSERT INTO public.generation_history (actor, action, generation, reason) VALUES ($1, $2, $3, $4) RETURNING {XID}",
         actor,
         action,
         generation,
         reason,
     )
+    return xid
 
 
 async def set_path(connection: Connection, schema: str) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.chassis.errors import Conflict, Rejected, Unavailable
-from services.chassis.postgres import Connection, Pool
+from services.chassis.postgres import Connection, Pool, once, passing, retry
 from services.chassis.projection import serving
 from services.chassis.projection.cursor import Cursor
 from services.chassis.projection.digest import Digest
@@ -61,11 +61,11 @@ async def swap(
     `ask_tick` asks the log for a tick, so that the cut does not wait for traffic. Several may be asked for: one too early is
     not beyond what has been applied.
     """
-    old = await _set_pending(pool, view, target, deadline, actor, reason)
+    old = await once(pool, lambda connection: _set_pending(connection, view, target, deadline, actor, reason))
     try:
         async with asyncio.timeout(deadline):
             await _until_at_cut(pool, view, old, target, ask_tick)
-            return await _flip(pool, view, old, target, actor, reason)
+            return await once(pool, lambda connection: _flip(connection, view, old, target, actor, reason))
     except TimeoutError:
         raise Unavailable(
             f"generations {old} and {target} did not both reach the cut within {deadline:g} s; nothing was swapped. "
@@ -82,30 +82,30 @@ async def void_expired(connection: Connection) -> None:
     )
 
 
-async def _set_pending(pool: Pool, view: View[Any], target: int, deadline: float, actor: str, reason: str) -> int:
-    async with pool.acquire() as connection, connection.transaction():
-        served = await serving.lock(connection)
-        if served.pending is not None and not served.expired:
-            raise Rejected("swap-pending", "no other swap under way: wait for its deadline", status=409)
-        if target == served.generation:
-            raise Rejected("already-serving", "a generation that does not serve yet", status=409)
-        if target not in {generation.generation for generation in await serving.generations(connection)}:
-            raise Rejected("unknown-generation", "a generation that exists (see `generations`)", status=404)
-        both = [
-            *await serving.cursors_of(connection, view.name, served.generation),
-            *await serving.cursors_of(connection, view.name, target),
-        ]
-        await connection.execute(
-            """
-            UPDATE public.serving SET pending = $1, after_tick = $2,
-                   deadline = clock_timestamp() + make_interval(secs => $3)
-            """,
-            target,
-            _last_tick(both),
-            deadline,
-        )
-        await serving.record(connection, "swap asked", target, actor, reason)
-        return served.generation
+async def _set_pending(
+    connection: Connection, view: View[Any], target: int, deadline: float, actor: str, reason: str
+) -> tuple[str, int]:
+    served = await serving.lock(connection)
+    if served.pending is not None and not served.expired:
+        raise Rejected("swap-pending", "no other swap under way: wait for its deadline", status=409)
+    if target == served.generation:
+        raise Rejected("already-serving", "a generation that does not serve yet", status=409)
+    if target not in {generation.generation for generation in await serving.generations(connection)}:
+        raise Rejected("unknown-generation", "a generation that exists (see `generations`)", status=404)
+    both = [
+        *await serving.cursors_of(connection, view.name, served.generation),
+        *await serving.cursors_of(connection, view.name, target),
+    ]
+    await connection.execute(
+        """
+        UPDATE public.serving SET pending = $1, after_tick = $2,
+               deadline = clock_timestamp() + make_interval(secs => $3)
+        """,
+        target,
+        _last_tick(both),
+        deadline,
+    )
+    return await serving.record(connection, "swap asked", target, actor, reason), served.generation
 
 
 def _last_tick(cursors: Sequence[Cursor]) -> dt.datetime:
@@ -121,12 +121,14 @@ async def _until_at_cut(pool: Pool, view: View[Any], old: int, new: int, ask_tic
         if loop.time() - asked > 1:
             await ask_tick()
             asked = loop.time()
-        async with pool.acquire() as connection:
-            served = await serving.peek(connection)
-            if served.pending != new or served.after_tick is None:
-                raise Conflict("the pending swap was voided by somebody else")
-            if await _cut(connection, view, old, new, served.after_tick) is not None:
-                return
+        with passing():
+            async with pool.acquire() as connection:
+                served = await serving.peek(connection)
+                cut = await _cut(connection, view, old, new, served.after_tick) if served.after_tick else None
+        if served.pending != new or served.after_tick is None:
+            raise Conflict("the pending swap was voided by somebody else")
+        if cut is not None:
+            return
         await asyncio.sleep(POLL_SECONDS)
 
 
@@ -143,29 +145,24 @@ async def _cut(
     return (tick, olds, news) if tick is not None and tick > after else None
 
 
-async def _flip(pool: Pool, view: View[Any], old: int, new: int, actor: str, reason: str) -> Swapped:
+async def _flip(connection: Connection, view: View[Any], old: int, new: int, actor: str, reason: str) -> tuple[str, Swapped]:
     """Compare and swap, in one transaction under the serving row's lock: no projection is within a transaction meanwhile."""
-    async with pool.acquire() as connection, connection.transaction():
-        served = await serving.lock(connection)
-        if served.pending != new or served.generation != old or served.expired or served.after_tick is None:
-            raise Conflict("the pending swap was voided by somebody else")
-        at_cut = await _cut(connection, view, old, new, served.after_tick)
-        if at_cut is None:
-            raise Conflict("a generation has left the cut")
-        tick, olds, news = at_cut
-        differing = tuple(a.partition for a, b in zip(olds, news, strict=True) if a.digest.exact != b.digest.exact)
-        if differing:
-            raise Different(old, new, tick, differing)
-        await connection.execute(
-            "UPDATE public.serving SET generation = $1, pending = NULL, after_tick = NULL, deadline = NULL", new
-        )
-        await serving.record(connection, "swap", new, actor, reason)
-        return Swapped(old, new, tick, sum((cursor.digest for cursor in news), Digest()))
+    served = await serving.lock(connection)
+    if served.pending != new or served.generation != old or served.expired or served.after_tick is None:
+        raise Conflict("the pending swap was voided by somebody else")
+    at_cut = await _cut(connection, view, old, new, served.after_tick)
+    if at_cut is None:
+        raise Conflict("a generation has left the cut")
+    tick, olds, news = at_cut
+    differing = tuple(a.partition for a, b in zip(olds, news, strict=True) if a.digest.exact != b.digest.exact)
+    if differing:
+        raise Different(old, new, tick, differing)
+    await connection.execute("UPDATE public.serving SET generation = $1, pending = NULL, after_tick = NULL, deadline = NULL", new)
+    xid = await serving.record(connection, "swap", new, actor, reason)
+    return xid, Swapped(old, new, tick, sum((cursor.digest for cursor in news), Digest()))
 
 
 async def _void(pool: Pool, target: int) -> None:
     """Clear the pending swap of `target`, if it still stands: a failed one must hold nobody."""
-    async with pool.acquire() as connection:
-        await connection.execute(
-            "UPDATE public.serving SET pending = NULL, after_tick = NULL, deadline = NULL WHERE pending = $1", target
-        )
+    clear = "UPDATE public.serving SET pending = NULL, after_tick = NULL, deadline = NULL WHERE pending = $1"
+    await retry(lambda: pool.execute(clear, target))
