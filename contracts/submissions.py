@@ -1,7 +1,8 @@
 """What publishers send: CloudEvents in JSON (structured mode) that name people by identifiers, never by pseudonyms.
 
 Closed and strict: a field that is not here is refused, and so is a number in a string, a fraction where an integer is due, a
-time without its zone. `EvidenceSubmission` is what any publisher may send; the others need a grant that names their type.
+time without its zone. Any publisher may send `EvidenceSubmission`, and correct what it sent; the others need a grant that names
+their type.
 Validate with `validate`, which takes what `json.loads` gives with `parse_float=decimal.Decimal`, so scores stay exact.
 """
 
@@ -28,10 +29,14 @@ from pydantic import (
 from contracts.codec import timestamp
 from contracts.envelope import Data, dataschema_of
 from contracts.events import (
+    AssessorReinstated,
+    AssessorRevoked,
     CalendarPublished,
     ClassRegistered,
     EvidenceCarried,
+    EvidenceRetracted,
     EvidenceSubmitted,
+    EvidenceSuperseded,
     FrameworkPublished,
     PolicyPublished,
     ProgrammeChanged,
@@ -42,6 +47,7 @@ from contracts.events import (
     StudentTransferred,
     StudentWithdrawn,
 )
+from contracts.events.corrections import CorrectionReason
 from contracts.events.evidence import EvidenceKind, Provenance
 from contracts.events.schools import Part, Term
 from contracts.ids import Code, EventId, Source
@@ -141,6 +147,45 @@ class EvidenceCarriedData(EvidenceCarried):
     entered: Instant | None = None
 
 
+class Target(Part):
+    """What a correction corrects: an event by its `id`, or a record by its `sourcekey`. `source` None: the correction's own."""
+
+    source: Source | None = None
+    id: EventId | None = None
+    sourcekey: EventId | None = None
+
+
+class EvidenceRetractedData(Part):
+    """As the event, with the student's identifier (any that leads to her) and the target as the publisher names it.
+
+    By `id` it is the one event that is retracted, by `sourcekey` the record, as far as it was sent before.
+    """
+
+    student: Identifier
+    target: Target
+    reason: CorrectionReason
+
+
+class EvidenceSupersededData(EvidenceData):
+    """A piece of evidence as it should have been, whole, and what it stands for."""
+
+    target: Target
+    reason: CorrectionReason
+
+
+class AssessorRevokedData(AssessorRevoked):
+    """As the event, with the assessor's identifier."""
+
+    assessor: Identifier  # type: ignore[assignment]
+    since: Instant | None = None
+
+
+class AssessorReinstatedData(AssessorReinstated):
+    """As the event, with the assessor's identifier."""
+
+    assessor: Identifier  # type: ignore[assignment]
+
+
 class StudentEnrolledData(StudentEnrolled):
     """As the event, with the student's identifier."""
 
@@ -238,7 +283,11 @@ EvidenceSubmission = _submission(EvidenceSubmitted, EvidenceData)
 
 SUBMISSIONS: dict[str, type[Submission[Any]]] = {
     EvidenceSubmitted.TYPE: EvidenceSubmission,
+    EvidenceRetracted.TYPE: _submission(EvidenceRetracted, EvidenceRetractedData),
+    EvidenceSuperseded.TYPE: _submission(EvidenceSuperseded, EvidenceSupersededData),
     EvidenceCarried.TYPE: _submission(EvidenceCarried, EvidenceCarriedData),
+    AssessorRevoked.TYPE: _submission(AssessorRevoked, AssessorRevokedData),
+    AssessorReinstated.TYPE: _submission(AssessorReinstated, AssessorReinstatedData),
     StudentEnrolled.TYPE: _submission(StudentEnrolled, StudentEnrolledData),
     StudentTransferred.TYPE: _submission(StudentTransferred, StudentTransferredData),
     StudentWithdrawn.TYPE: _submission(StudentWithdrawn, StudentWithdrawnData),
@@ -253,12 +302,15 @@ SUBMISSIONS: dict[str, type[Submission[Any]]] = {
 }
 
 
+_SUPERSEDED = SUBMISSIONS[EvidenceSuperseded.TYPE]
+
+
 def validate(value: dict[str, Any]) -> Submission[Any]:
     """The submission in a JSON object. Raises pydantic's `ValidationError`; its `type` must be one of `SUBMISSIONS`.
 
-    Reference events are read once more as JSON, where pydantic's strict mode takes an array for a tuple.
+    Others than pieces of evidence are read once more as JSON, where pydantic's strict mode takes an array for a tuple.
     """
     model = SUBMISSIONS[value["type"]]
-    if model is EvidenceSubmission:
+    if model is EvidenceSubmission or model is _SUPERSEDED:
         return model.model_validate(value)
     return model.model_validate_json(json.dumps(value, default=str))

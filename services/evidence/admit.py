@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -16,12 +17,21 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.codec import prepare, timestamp
 from contracts.envelope import Data
-from contracts.events import EVENTS, EvidenceSubmitted
+from contracts.events import EVENTS, EvidenceRetracted, EvidenceSubmitted, EvidenceSuperseded
 from contracts.ids import EventId, Source
-from contracts.submissions import SUBMISSIONS, EvidenceData, Identifier, Submission, validate
+from contracts.submissions import (
+    SUBMISSIONS,
+    EvidenceData,
+    EvidenceRetractedData,
+    EvidenceSupersededData,
+    Identifier,
+    Submission,
+    validate,
+)
 from services.chassis.errors import Rejected
 from services.chassis.validation import fault
-from services.evidence.domain import Draft, Hold, Refusal, day_of
+from services.evidence.corrections import KEYED, Found, Named
+from services.evidence.domain import Draft, Hold, Link, Refusal, day_of
 from services.evidence.grants import Publisher, short
 from services.evidence.parse import Item
 from services.evidence.rules import broken_rule
@@ -37,8 +47,23 @@ class Key(NamedTuple):
     value: str
 
 
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Who is who under one state of the merge counter. An identifier that is not in `pseudonyms` is unknown.
+
+    `own`: the pseudonym that an identifier was given first, where a merge has it lead to another.
+    """
+
+    pseudonyms: Mapping[Key, str]
+    merges: int
+    own: Mapping[Key, str] = field(default_factory=dict)
+
+
 class Admitted(NamedTuple):
-    """A submission that passed every check that needs no look-up. `students` and `staff` are whom it speaks about."""
+    """A submission that passed every check that needs no look-up. `students` and `staff` are whom it speaks about.
+
+    `names`: the event or record that it corrects, or that it belongs to by its `sourcekey`.
+    """
 
     item: Item
     submission: Submission[Any]
@@ -46,6 +71,7 @@ class Admitted(NamedTuple):
     submissionhash: bytes
     students: tuple[Key, ...]
     staff: tuple[Key, ...]
+    names: Named | None = None
 
 
 def admit(item: Item, publisher: Publisher, sameness: hmac.HMAC) -> Admitted:
@@ -60,8 +86,27 @@ def admit(item: Item, publisher: Publisher, sameness: hmac.HMAC) -> Admitted:
     else:
         students, staff = _people(submission.data)
         _check_reference(submission, publisher, about_student=bool(students))
+    names = _names(submission, publisher)
     submissionhash = hashed(sameness, canonical(submission))
-    return Admitted(item, submission, day_of(submission.id, submission.time), submissionhash, students, staff)
+    return Admitted(item, submission, day_of(submission.id, submission.time), submissionhash, students, staff, names)
+
+
+def _names(submission: Submission[Any], publisher: Publisher) -> Named | None:
+    """What the submission corrects, or the record that it belongs to."""
+    data, key = submission.data, submission.sourcekey
+    if not isinstance(data, EvidenceRetractedData | EvidenceSupersededData):
+        return Named(submission.source, sourcekey=key) if key is not None and submission.type in KEYED else None
+    source = data.target.source or submission.source
+    if not publisher.may_correct(source):
+        raise Rejected("foreign-source", f"{publisher.name}, or a source below it", pointer="/data/target/source", status=403)
+    if key is not None:
+        raise Rejected(
+            "inconsistent", "no sourcekey of a correction's own: it belongs to its target's record", pointer="/sourcekey"
+        )
+    if submission.sourcesequence is not None and source != submission.source:
+        expected = "no sequence where the target is of another source: they would not compare"
+        raise Rejected("inconsistent", expected, pointer="/sourcesequence")
+    return Named(source, data.target.id, data.target.sourcekey)
 
 
 def keyed(key: bytes) -> hmac.HMAC:
@@ -94,7 +139,7 @@ def _validated(value: Any, publisher: Publisher) -> Submission[Any]:
     type_ = value.get("type")
     if not isinstance(type_, str) or type_ not in SUBMISSIONS:
         raise Rejected("unknown-type", f"one of {', '.join(sorted(publisher.types))}", pointer="/type")
-    if type_ not in publisher.types:
+    if not publisher.may_send(type_):
         granted = ", ".join(sorted(map(short, publisher.types)))
         raise Rejected("outside-grant", f"a type granted to this publisher: {granted}", pointer="/type", status=403)
     try:
@@ -154,13 +199,21 @@ def _key(identifier: Identifier) -> Key:
 
 
 def draft(
-    admitted: Admitted, publisher: Publisher, pseudonyms: Mapping[Key, str], merges: int, traceparent: str | None, *, held: bool
+    admitted: Admitted,
+    publisher: Publisher,
+    people: Resolution,
+    traceparent: str | None,
+    *,
+    found: Found | None = None,
+    held: bool,
 ) -> Draft:
-    """The admitted submission with its people's pseudonyms (all of them known), ready for the ledger."""
+    """The admitted submission with its people's pseudonyms (all of them known), ready for the ledger. `found`: what it names."""
     submission = admitted.submission
-    subject = pseudonyms[admitted.students[0]] if admitted.students else None
+    student = admitted.students[0] if admitted.students else None
+    subject = people.pseudonyms[student] if student else None
+    sharedwith = found.sharers(subject) if found and subject else ()
     prepared = prepare(
-        _data(submission, pseudonyms),
+        _data(submission, people.pseudonyms, found),
         id=submission.id,
         source=submission.source,
         time=submission.time,
@@ -170,6 +223,8 @@ def draft(
         actor=submission.actor,
         sourcesequence=submission.sourcesequence,
         sourcekey=submission.sourcekey,
+        resolvedfrom=people.own.get(student) if student else None,
+        sharedwith=" ".join(sharedwith) or None,
     )
     return Draft(
         publisher=publisher.name,
@@ -180,17 +235,33 @@ def draft(
         type=submission.type,
         submissionhash=admitted.submissionhash,
         prepared=prepared,
-        merges=merges,
+        merges=people.merges,
         traceparent=traceparent,
         payload=admitted.item.payload,
         held=held,
+        sharedwith=sharedwith,
+        link=_link(admitted, found),
     )
 
 
-def _data(submission: Submission[Any], pseudonyms: Mapping[Key, str]) -> Data:
+def _link(admitted: Admitted, found: Found | None) -> Link | None:
+    if admitted.names is None:
+        return None
+    return Link(admitted.submission.sourcekey, found.record if found else None)
+
+
+def _data(submission: Submission[Any], pseudonyms: Mapping[Key, str], found: Found | None) -> Data:
     sent = submission.data
     if type(submission) is _EVIDENCE:
         return _evidence(sent, pseudonyms)
+    if isinstance(sent, EvidenceRetractedData):
+        assert found is not None  # a correction without a target waits
+        whole = sent.target.sourcekey is not None
+        return EvidenceRetracted(target=str(found.position), scope="record" if whole else "event", reason=sent.reason)
+    if isinstance(sent, EvidenceSupersededData):
+        assert found is not None
+        content = _evidence(sent, pseudonyms).model_dump(exclude_unset=True)
+        return EvidenceSuperseded(**content, target=str(found.position), reason=sent.reason)
     fields = sent.model_dump(by_alias=True, exclude={"student"})
     for name in ("staff", "assessor"):
         if (person := getattr(sent, name, None)) is not None:
@@ -219,15 +290,15 @@ def _evidence(sent: EvidenceData, pseudonyms: Mapping[Key, str]) -> EvidenceSubm
     )
 
 
-def hold(admitted: Admitted, publisher: Publisher, reason: str, unknown: Key) -> Hold:
-    """The submission as it came, to be admitted again when `unknown` is known."""
+def hold(admitted: Admitted, publisher: Publisher, reason: str, key: str) -> Hold:
+    """The submission as it came, to be admitted again when what `key` names is known."""
     return Hold(
         publisher=publisher.name,
         source=admitted.submission.source,
         id=admitted.submission.id,
         day=admitted.day,
         reason=reason,
-        key=held_key(unknown),
+        key=key,
         submissionhash=admitted.submissionhash,
         payload=admitted.item.payload,
     )

@@ -12,13 +12,15 @@ from contracts.codec import timestamp
 from services.chassis.docs.explanations import docs_of
 from services.chassis.errors import Rejected
 from services.chassis.problems import Problem
-from services.evidence.domain import Abandoned, Conflicting, Held, Receipt, Refused, Valid
+from services.evidence.deduplication import OTHER_STUDENT
+from services.evidence.domain import Abandoned, Conflicting, Foreign, Held, Receipt, Refused, Valid
 from services.evidence.submit import Answer
 
 Word = Literal["accepted", "duplicate", "held", "rejected", "valid"]
 
 CONFLICT = Rejected("conflict", "the content first sent under this source and id, or a new id", pointer="/id", status=409)
 ABANDONED = Rejected("abandoned", "an atomic batch in which every item is good")
+FOREIGN = Rejected(OTHER_STUDENT, "a key of no other student's record", pointer="/sourcekey")
 
 
 class Fault(BaseModel):
@@ -135,6 +137,8 @@ def detail(outcome: object) -> dict[str, Any]:
             return {"problem": fault(CONFLICT)}
         case Abandoned():
             return {"problem": fault(ABANDONED)}
+        case Foreign():
+            return {"problem": fault(FOREIGN)}
         case Held() | Valid():
             return {}
     raise TypeError(f"not an outcome: {type(outcome).__name__}")

@@ -20,9 +20,9 @@ from services.chassis.errors import Rejected
 from services.chassis.log import republish
 from services.chassis.problems import PROBLEM_JSON, PROBLEMS, Problem, problem
 from services.evidence import answers
-from services.evidence.answers import ABANDONED, CONFLICT
+from services.evidence.answers import ABANDONED, CONFLICT, FOREIGN
 from services.evidence.body import read_body
-from services.evidence.domain import Conflicting, Held, Receipt, Refused, Valid
+from services.evidence.domain import Conflicting, Foreign, Held, Receipt, Refused, Valid
 from services.evidence.grants import Publisher
 from services.evidence.ledger import Ledger
 from services.evidence.parse import FORMS, Items, form_of, parse
@@ -110,6 +110,8 @@ def _one(answer: Answer) -> Response:
             return Response(orjson.dumps(answers.result(answer)), 200 if duplicate else fresh, media_type=JSON)
         case Conflicting():
             return _refused(CONFLICT)
+        case Foreign():
+            return _refused(FOREIGN)
         case Rejected() as rejected:
             return _refused(rejected)
     return _refused(ABANDONED)

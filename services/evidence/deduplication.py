@@ -13,6 +13,8 @@ from services.evidence.domain import Batch, Draft, Hold, Refusal
 # What makes an event unique in the ledger: (day, source, id). What makes it unique among the held: (source, id).
 Key = tuple[date, str, str]
 Pair = tuple[str, str]
+# The code of what is refused because it is about a record of another student.
+OTHER_STUDENT = "other-student"
 
 
 class Standing(Enum):
@@ -22,11 +24,16 @@ class Standing(Enum):
     DUPLICATE = "duplicate", "duplicate"
     CONFLICTING = "conflicting", "rejected"
     ABANDONED = "abandoned", "rejected"
+    FOREIGN = "foreign", "rejected"
     HELD = "held", "held"
     HELD_ALREADY = "held already", "duplicate"
 
     def __init__(self, _: str, counter: str) -> None:
         self.counter = counter
+
+
+# What is refused for its own sake, and refuses the atomic batch that it is in.
+REFUSING = (Standing.CONFLICTING, Standing.FOREIGN)
 
 
 @dataclass(slots=True)
@@ -79,7 +86,7 @@ def key_of(item: Draft | Hold) -> Key:
 def sift(batch: Batch, past: Past, first: int) -> Sifted:
     """Decide over a batch whose first new event will be at position `first`."""
     sifted = _sorted_out(batch, past, first)
-    if batch.atomic and (batch.refusals or any(standing is Standing.CONFLICTING for standing, _ in sifted.standings)):
+    if batch.atomic and (batch.refusals or any(standing in REFUSING for standing, _ in sifted.standings)):
         sifted = _abandoned(sifted)
     sifted.refusals = [each for each in batch.refusals if not each.held or (each.source, each.id) in past.released]
     _count(batch, sifted, set(past.released))
@@ -91,12 +98,15 @@ def _sorted_out(batch: Batch, past: Past, first: int) -> Sifted:
     """Each item against the past, and against what came before it in the batch."""
     sifted = Sifted()
     seen, waiting = dict(past.seen), dict(past.waiting)
+    begun: dict[Pair, str | None] = {}
     position = first
     for draft in batch.drafts:
         key = (draft.day, draft.source, draft.id)
         standing = _known(draft, seen.get(key), waiting)
         if standing is None and draft.held and key[1:] not in past.released:
             standing = Standing.ABANDONED, None
+        if standing is None and _is_foreign(draft, begun):
+            standing = Standing.FOREIGN, None
         if standing is None:
             standing = Standing.ACCEPTED, position
             seen[key] = position, draft.submissionhash
@@ -112,6 +122,14 @@ def _sorted_out(batch: Batch, past: Past, first: int) -> Sifted:
                 sifted.holds.append(hold)
         sifted.standings.append(standing)
     return sifted
+
+
+def _is_foreign(draft: Draft, begun: dict[Pair, str | None]) -> bool:
+    """Whether the draft would begin a record under a key under which this batch has begun one of another student."""
+    link = draft.link
+    if link is None or link.sourcekey is None or link.record is not None:
+        return False
+    return begun.setdefault((draft.source, link.sourcekey), draft.subject) != draft.subject
 
 
 def _known(item: Draft | Hold, seen: tuple[int, bytes] | None, waiting: Mapping[Pair, bytes]) -> tuple[Standing, int | None] | None:
@@ -130,7 +148,7 @@ def _known(item: Draft | Hold, seen: tuple[int, bytes] | None, waiting: Mapping[
 def _abandoned(sifted: Sifted) -> Sifted:
     """All or none, and it is none: what does not conflict itself is given up with the rest."""
     standings: list[tuple[Standing, int | None]] = [
-        (standing, at) if standing is Standing.CONFLICTING else (Standing.ABANDONED, None) for standing, at in sifted.standings
+        (standing, at) if standing in REFUSING else (Standing.ABANDONED, None) for standing, at in sifted.standings
     ]
     return Sifted(standings=standings)
 
@@ -161,6 +179,8 @@ def _refused_after_all(batch: Batch, sifted: Sifted) -> list[Refusal]:
     for item, (standing, _) in zip(items, sifted.standings, strict=True):
         if standing is Standing.CONFLICTING:
             refusals.append(_refusal(item, "conflict", "/id", "the content first sent under this source and id, or a new id"))
+        elif standing is Standing.FOREIGN:
+            refusals.append(_refusal(item, OTHER_STUDENT, "/sourcekey", "a key of no other student's record"))
         elif standing is Standing.ABANDONED and batch.atomic:
             refusals.append(_refusal(item, "abandoned", "", "an atomic batch in which every item is good"))
     return refusals

@@ -7,14 +7,36 @@ received = accepted + duplicate + rejected + held, a publisher, always.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from contracts.ids import uuid7_day
+from services.chassis.errors import Conflict
 
 # The source of the log's own events (`log.opened`, `log.ticked`). No publisher may bear this name.
 LOG_SOURCE = "cairn"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How an event belongs to a record of evidence (see `contracts.events.corrections`).
+
+    `record` is the position of the record's first piece; None: this event begins one under `source` and `sourcekey`. What the
+    door knew of a key must still be so under the ledger's lock, or the append is refused with `RecordBegun`.
+    """
+
+    sourcekey: str | None
+    record: int | None
+
+
+class RecordBegun(Conflict):
+    """Records were begun under these (source, sourcekey) after the drafts that bear them were made: look them up again."""
+
+    def __init__(self, keys: Set[tuple[str, str]]) -> None:
+        super().__init__("a record of evidence was begun meanwhile: resolve again")
+        self.keys = keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +47,7 @@ class Draft:
     `contracts.codec.prepare` gave; `submissionhash` (32 bytes) tells a resend from a conflict; `day` is `day_of` the
     submission. `merges` is the ledger's merge counter under which the identifier was resolved: an append under another is
     refused with `Conflict`, and resolves again. `payload` is what came: kept if the draft is refused after all. `held`: this
-    draft waits in `held` until now and was counted when it came.
+    draft waits in `held` until now and was counted when it came. `sharedwith`: the other students who hold it.
     """
 
     publisher: str
@@ -40,6 +62,8 @@ class Draft:
     traceparent: str | None = None
     payload: bytes = b""
     held: bool = False
+    sharedwith: tuple[str, ...] = ()
+    link: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +125,11 @@ class Conflicting:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreign:
+    """Its `sourcekey` was given to a record of another student, by an event in the same append. Counted as rejected."""
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """It waits. `duplicate`: the same submission was waiting already."""
 
@@ -128,7 +157,7 @@ class Refused:
     expected: str
 
 
-Outcome = Receipt | Conflicting | Held | Abandoned
+Outcome = Receipt | Conflicting | Foreign | Held | Abandoned
 
 
 def day_of(id: str, time: datetime) -> date:

@@ -66,10 +66,12 @@ ITEM: Explanations = {
         "Ask district IT for a wider grant (`cairn publisher list` shows what there is), then have the rejection resubmitted.",
     ),
     "foreign-source": Explanation(
-        "`source` belongs to another publisher.", "Use the publisher's own name, or a source below it, such as my-app/quiz."
+        "`source`, or the one whose event is to be corrected, belongs to another publisher.",
+        "Use the publisher's own name, or a source below it, such as my-app/quiz.",
     ),
     "inconsistent": Explanation(
-        "The event contradicts itself: a count that is wrong, levels that do not ascend, an end before its start.",
+        "The event contradicts itself: a count that is wrong, levels that do not ascend, an end before its start, a target that is "
+        "named both by `id` and by `sourcekey`.",
         "`pointer` and `expected` say what would make sense.",
     ),
     "wrong-person": Explanation(
@@ -85,6 +87,22 @@ ITEM: Explanations = {
         "No roster has brought a member of staff of this identifier yet. The event is held, and comes in by itself once one does; "
         "after 30 days it is refused for this reason.",
         "Check scheme and value against the student information system. If they are right, wait: nothing needs to be sent again.",
+    ),
+}
+
+CORRECTION: Explanations = {
+    "other-student": Explanation(
+        "What is corrected, or the record that the `sourcekey` leads to, is another student's. Nothing was corrected.",
+        "Name the student whom the target is about. To move a row to another student, retract it and send it under a new key.",
+    ),
+    "not-correctable": Explanation(
+        "Only evidence is corrected: a piece is retracted or superseded, a correction is retracted.",
+        "Check the target's id. What rosters and offices state is stated anew instead.",
+    ),
+    "unknown-target": Explanation(
+        "What is to be corrected has not come yet. The correction is held, and comes in by itself once it does; after 30 days it "
+        "is refused for this reason.",
+        "Check the target's source and id, or its sourcekey. If they are right, wait: nothing needs to be sent again.",
     ),
 }
 
@@ -109,4 +127,4 @@ COMMAND: Explanations = {
     ),
 }
 
-EXPLANATIONS: Explanations = {**BODY, **ITEM, **COMMAND}
+EXPLANATIONS: Explanations = {**BODY, **ITEM, **CORRECTION, **COMMAND}

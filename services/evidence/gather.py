@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Protocol
 
 from services.chassis.errors import Transient
-from services.evidence.domain import Batch, Draft, Outcome
+from services.evidence.domain import Batch, Draft, Outcome, RecordBegun
 
 # Drafts in one append: as many as a request may hold. More would keep the head for longer than the others' patience.
 MOST_TOGETHER = 500
@@ -56,6 +56,8 @@ class Gatherer:
     async def _append(self, together: Sequence[tuple[Draft, asyncio.Future[Outcome]]]) -> None:
         try:
             outcomes = await self._ledger.append(Batch(drafts=tuple(draft for draft, _ in together)))
+        except RecordBegun as error:
+            await self._without(error.keys, together, error)
         except BaseException as error:
             for _, waiter in together:
                 _fail(waiter, error)
@@ -65,6 +67,21 @@ class Gatherer:
             for (_, waiter), outcome in zip(together, outcomes, strict=True):
                 if not waiter.done():  # its caller has gone away; the event is in the log all the same
                     waiter.set_result(outcome)
+
+    async def _without(
+        self, keys: Set[tuple[str, str]], together: Sequence[tuple[Draft, asyncio.Future[Outcome]]], error: RecordBegun
+    ) -> None:
+        """Send those back whose keys have become known, and append the others: they came together by chance."""
+        others = [(draft, waiter) for draft, waiter in together if _key(draft) not in keys]
+        for draft, waiter in together:
+            if _key(draft) in keys:
+                _fail(waiter, error)
+        if others:
+            await self._append(others)
+
+
+def _key(draft: Draft) -> tuple[str, str | None]:
+    return draft.source, draft.link.sourcekey if draft.link else None
 
 
 def _fail(waiter: asyncio.Future[Outcome], error: BaseException) -> None:

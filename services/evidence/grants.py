@@ -8,24 +8,38 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from contracts.events import EvidenceSubmitted
+from contracts.events import EvidenceRetracted, EvidenceSubmitted, EvidenceSuperseded
 from contracts.submissions import SUBMISSIONS
 from services.evidence.domain import LOG_SOURCE
 
 # Sources of events that the platform makes itself. A publisher of that name could pass for it.
-RESERVED = frozenset({LOG_SOURCE, "evidence", "mastery", "scheduling", "reporting", "roster"})
+RESERVED = frozenset({LOG_SOURCE, "district", "evidence", "mastery", "scheduling", "reporting", "roster"})
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 DEFAULT_TYPES = frozenset({EvidenceSubmitted.TYPE})
+# Who may send evidence may correct what it sent.
+IMPLIED = {EvidenceSubmitted.TYPE: frozenset({EvidenceRetracted.TYPE, EvidenceSuperseded.TYPE})}
 
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Who sends. `types` are full event types, `schools` the school codes it may speak about (None: all of the district's)."""
+    """Who sends. `types` are full event types, `schools` the school codes it may speak about (None: all of the district's).
+
+    `corrects_all`: it may correct what others sent, as district IT may.
+    """
 
     name: str
     types: frozenset[str] = DEFAULT_TYPES
     schools: frozenset[str] | None = None
+    corrects_all: bool = False
+
+    def may_send(self, type: str) -> bool:
+        """Whether its grant names this type, or one that implies it."""
+        return type in self.types or any(type in IMPLIED.get(each, ()) for each in self.types)
+
+    def may_correct(self, source: str) -> bool:
+        """Whether it may correct what this source sent."""
+        return self.corrects_all or self.owns(source)
 
     def owns(self, source: str) -> bool:
         """Its own sources: its name, and whatever is below it."""

@@ -1,4 +1,4 @@
-"""What waits for a person is submitted again by itself once the vault knows her.
+"""What waits for a person, or for what it corrects, is submitted again by itself once she, or that, is known.
 
 Owns: when to look, and the way back through the same checks as at the door. Must not: count (the ledger does, in the append
 that releases), or log an identifier.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from prometheus_client import Counter
 
 from services.chassis.errors import Conflict, Transient, Unavailable
 from services.chassis.postgres import Pool, passing
 from services.evidence.admit import Key
+from services.evidence.corrections import UNKNOWN_TARGET, named_in
 from services.evidence.domain import Batch, Draft, Hold
 from services.evidence.parse import parse
 from services.evidence.store import held as store
@@ -54,10 +55,19 @@ class Resubmission:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def look(self) -> int:
-        """Look once at everything that is held; how many were released."""
-        return sum([await self._look_for(reason) for reason in (UNKNOWN_STUDENT, UNKNOWN_STAFF)])
+        """Look once at everything that is held; how many were released. People first: what waits for them may be a target."""
+        people = [await self._look_for(reason, self._known_people) for reason in (UNKNOWN_STUDENT, UNKNOWN_STAFF)]
+        return sum(people) + await self._look_for(UNKNOWN_TARGET, self._known_targets)
 
-    async def _look_for(self, reason: str) -> int:
+    async def _known_people(self, keys: Collection[str]) -> list[str]:
+        known = (await self._door.vault.resolve([_identifier(key) for key in keys])).pseudonyms
+        return [key for key in keys if _identifier(key) in known]
+
+    async def _known_targets(self, keys: Collection[str]) -> list[str]:
+        known = await self._door.find([named_in(key) for key in keys])
+        return [key for key in keys if named_in(key) in known]
+
+    async def _look_for(self, reason: str, known: Callable[[Collection[str]], Awaitable[list[str]]]) -> int:
         count, after = 0, ""
         while True:
             with passing():
@@ -65,8 +75,7 @@ class Resubmission:
             if not keys:
                 return count
             after = keys[-1]
-            known = (await self._door.vault.resolve([_identifier(key) for key in keys])).pseudonyms
-            count += await self._release_all(reason, [key for key in keys if _identifier(key) in known])
+            count += await self._release_all(reason, await known(keys))
 
     async def _release_all(self, reason: str, keys: Sequence[str]) -> int:
         count = 0

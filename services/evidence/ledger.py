@@ -18,9 +18,22 @@ from services.chassis.errors import Conflict, Unavailable
 from services.chassis.log import tail
 from services.chassis.postgres import Connection, Pool, once, passing, retry
 from services.evidence.deduplication import Counts, Key, Past, Sifted, Standing, key_of, sift
-from services.evidence.domain import Abandoned, Batch, Conflicting, Draft, Held, Hold, Outcome, Receipt, Refusal, Refused
+from services.evidence.domain import (
+    Abandoned,
+    Batch,
+    Conflicting,
+    Draft,
+    Foreign,
+    Held,
+    Hold,
+    Outcome,
+    Receipt,
+    RecordBegun,
+    Refusal,
+    Refused,
+)
 from services.evidence.sequencing import Head, Row, crosses, leaf_of, number, number_tick, opened
-from services.evidence.store import days, quarantine
+from services.evidence.store import days, quarantine, records
 from services.evidence.store import ledger as store
 from services.evidence.store.feed import LedgerFeed
 
@@ -78,8 +91,9 @@ class Ledger:
     async def append(self, batch: Batch) -> list[Outcome]:
         """Take a batch in one transaction: an outcome for each draft, then for each hold. Durable once this returns.
 
-        `Conflict`: a draft was resolved under another merge counter; resolve again. `Unavailable`: this ledger and its topic do
-        not belong together. `Transient`: try again; what was taken after all is then a duplicate with the same receipt.
+        `Conflict`: a draft was resolved under another merge counter, or (`RecordBegun`) before its key was known; resolve again.
+        `Unavailable`: this ledger and its topic do not belong together. `Transient`: try again; what was taken after all is then
+        a duplicate with the same receipt.
         """
         self._must_have_compared()
         if not batch.drafts and not batch.holds and not quarantine.pairs_to_release(batch):
@@ -103,6 +117,7 @@ class Ledger:
         head, now, xid = await self._lock(connection)
         if any(draft.merges != head.merges for draft in batch.drafts if draft.subject):
             raise Conflict("identifiers were merged meanwhile: resolve again")
+        await _know_the_same_records(connection, batch)
         past, plan = await asyncio.gather(_past(connection, batch, keys), _guess(batch, head, now))
         if past != NOTHING:
             plan = _plan(batch, past, head, now)
@@ -245,6 +260,14 @@ async def _guess(batch: Batch, head: Head, now: datetime) -> Plan:
     return _plan(batch, NOTHING, head, now)
 
 
+async def _know_the_same_records(connection: Connection, batch: Batch) -> None:
+    """Raise `RecordBegun` unless each key leads to the record that it led to when the drafts were made, or to none as then."""
+    links = [((d.source, d.link.sourcekey), d.link.record) for d in batch.drafts if d.link and d.link.sourcekey is not None]
+    known = await records.of_keys(connection, {key for key, _ in links}) if links else {}
+    if begun := {key for key, record in links if known.get(key) != record}:
+        raise RecordBegun(begun)
+
+
 async def _past(connection: Connection, batch: Batch, keys: Sequence[Key]) -> Past:
     """What is known of the batch's keys. Under the lock, so it stays true until the transaction ends."""
     pairs = quarantine.pairs_to_release(batch)
@@ -257,6 +280,7 @@ async def _carry_out(connection: Connection, plan: Plan) -> None:
     if plan.rows:
         await store.append(connection, plan.ticks + plan.rows)
         await store.remember(connection, plan.sifted.accepted, plan.rows[0][0])
+        await records.remember(connection, plan.sifted.accepted, plan.rows[0][0])
         await store.move_head_and_count(connection, plan.head, plan.sifted.counts)
     elif plan.sifted.counts:
         await store.count(connection, plan.sifted.counts)
@@ -285,5 +309,7 @@ def _outcome(standing: Standing, at: int | None, receipts: dict[int, Receipt]) -
             return Conflicting(at)
         case Standing.ABANDONED:
             return Abandoned()
+        case Standing.FOREIGN:
+            return Foreign()
         case Standing.HELD | Standing.HELD_ALREADY:
             return Held(duplicate=standing is Standing.HELD_ALREADY)

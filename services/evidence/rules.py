@@ -13,6 +13,7 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from contracts.events import CalendarPublished, FrameworkPublished, PolicyPublished, ProgrammeChanged, ScalePublished
+from contracts.submissions import EvidenceRetractedData, EvidenceSupersededData, Target
 
 
 class Rule(NamedTuple):
@@ -22,9 +23,11 @@ class Rule(NamedTuple):
     expected: str
 
 
-def broken_rule(data: BaseModel) -> Rule | None:
+def broken_rule(data: BaseModel) -> Rule | None:  # noqa: PLR0911 - one an event
     """The first rule that the event breaks; None for most, which have none beyond their fields."""
     match data:
+        case EvidenceRetractedData() | EvidenceSupersededData():
+            return _target(data.target)
         case FrameworkPublished():
             return _framework(data)
         case ScalePublished():
@@ -35,6 +38,12 @@ def broken_rule(data: BaseModel) -> Rule | None:
             return _calendar(data)
         case ProgrammeChanged():
             return _programme(data)
+    return None
+
+
+def _target(target: Target) -> Rule | None:
+    if (target.id is None) == (target.sourcekey is None):
+        return Rule("/target", "either an id or a sourcekey")
     return None
 
 

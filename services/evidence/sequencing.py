@@ -16,8 +16,22 @@ from contracts.events import LogOpened, LogTicked
 from contracts.ids import partition_of
 from services.evidence.domain import LOG_SOURCE, Draft
 
-# (position, recordedtime, partition, sequence, sequences, type, subject, traceparent, record), as the ledger's columns.
-Row = tuple[int, datetime, int | None, int | None, tuple[int, ...] | None, str, str | None, str | None, bytes]
+Sequences = tuple[int, ...]
+# (position, recordedtime, partition, sequence, sequences, further, furthersequences, type, subject, traceparent, record), as the
+# ledger's columns.
+Row = tuple[
+    int,
+    datetime,
+    int | None,
+    int | None,
+    Sequences | None,
+    tuple[int, ...] | None,
+    Sequences | None,
+    str,
+    str | None,
+    str | None,
+    bytes,
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +75,28 @@ def number(head: Head, drafts: Sequence[Draft], recordedtime: datetime) -> tuple
         record = finish(draft.prepared, position, text)
         if draft.subject is None:
             everywhere = tuple(sequences)
-            rows.append((position, recordedtime, None, None, everywhere, draft.type, None, draft.traceparent, record))
+            place = (None, None, everywhere, None, None)
+            rows.append((position, recordedtime, *place, draft.type, None, draft.traceparent, record))
             sequences = [sequence + 1 for sequence in sequences]
         else:
             partition = partition_of(draft.subject, head.partitions)
             sequence = sequences[partition]
-            rows.append((position, recordedtime, partition, sequence, None, draft.type, draft.subject, draft.traceparent, record))
             sequences[partition] = sequence + 1
+            also, there = _further(draft, partition, sequences) if draft.sharedwith else (None, None)
+            held = (partition, sequence, None, also, there)
+            rows.append((position, recordedtime, *held, draft.type, draft.subject, draft.traceparent, record))
     return rows, replace(head, position=head.position + len(rows), recordedtime=recordedtime, sequences=tuple(sequences))
+
+
+def _further(draft: Draft, partition: int, sequences: list[int]) -> tuple[tuple[int, ...] | None, Sequences | None]:
+    """The other partitions that the draft's holders are in, ascending, and its sequence in each. Moves `sequences` past them."""
+    also = tuple(sorted({partition_of(holder, len(sequences)) for holder in draft.sharedwith} - {partition}))
+    if not also:
+        return None, None
+    there = tuple(sequences[each] for each in also)
+    for each in also:
+        sequences[each] += 1
+    return also, there
 
 
 def number_tick(head: Head, recordedtime: datetime) -> tuple[list[Row], Head]:

@@ -14,13 +14,28 @@ import prometheus_client
 
 from services.chassis.errors import Conflict, Rejected, Transient
 from services.chassis.telemetry import traceparent
-from services.evidence.admit import Admitted, admit, draft, hold, keyed, refusal
-from services.evidence.domain import Abandoned, Batch, Conflicting, Draft, Held, Hold, Outcome, Receipt, Refusal, Valid
+from services.evidence.admit import Admitted, Resolution, admit, draft, held_key, hold, keyed, refusal
+from services.evidence.corrections import CORRECTIONS, UNKNOWN_TARGET, Found, Named, objection
+from services.evidence.deduplication import OTHER_STUDENT
+from services.evidence.domain import (
+    Abandoned,
+    Batch,
+    Conflicting,
+    Draft,
+    Foreign,
+    Held,
+    Hold,
+    Outcome,
+    Receipt,
+    RecordBegun,
+    Refusal,
+    Valid,
+)
 from services.evidence.gather import Gatherer
 from services.evidence.grants import Publisher
 from services.evidence.ledger import Ledger
 from services.evidence.parse import Item
-from services.evidence.vault import STAFF, STUDENT, Resolution, Vault
+from services.evidence.vault import STAFF, STUDENT, Vault
 
 UNKNOWN_STUDENT, UNKNOWN_STAFF = "unknown-student", "unknown-staff"
 # A merge is rare, and each takes one more try. More in a row means that something else is wrong.
@@ -30,6 +45,8 @@ outcomes = prometheus_client.Counter("cairn_submissions_total", "Items submitted
 
 # The schools at which students are enrolled now, by pseudonym.
 SchoolsOf = Callable[[Collection[str]], Awaitable[Mapping[str, frozenset[str]]]]
+# What events and records of the log are named; unknown ones are left out.
+Find = Callable[[Collection[Named]], Awaitable[Mapping[Named, Found]]]
 
 
 class Answer(NamedTuple):
@@ -51,7 +68,7 @@ class Answer(NamedTuple):
                 return "duplicate"
             case Held():
                 return "held"
-            case Conflicting() | Abandoned() | Rejected():
+            case Conflicting() | Foreign() | Abandoned() | Rejected():
                 return "rejected"
 
 
@@ -69,9 +86,10 @@ Placed = Draft | Hold | TurnedAway
 class Door:
     """The way into the ledger, shared by all doors of a process. `key` is the vault's key of submission hashes."""
 
-    def __init__(self, ledger: Ledger, vault: Vault, schools_of: SchoolsOf, key: bytes) -> None:
+    def __init__(self, ledger: Ledger, vault: Vault, schools_of: SchoolsOf, find: Find, key: bytes) -> None:
         self.ledger = ledger
         self.vault = vault
+        self.find = find
         self._gatherer = Gatherer(ledger)
         self._schools_of = schools_of
         self._sameness = keyed(key)
@@ -80,9 +98,11 @@ class Door:
         """An answer for each item, in order. Everything accepted or held is durable once this returns."""
         passed = [self.admit(item, publisher) for item in items]
         for _ in range(MOST_RESOLUTIONS):
-            placed = await self.place(passed, publisher)
             try:
+                placed = await self.place(passed, publisher)
                 answers = await self._append(placed, atomic=atomic)
+            except RecordBegun:
+                continue
             except Conflict:
                 await self.vault.refresh()
                 continue
@@ -109,16 +129,21 @@ class Door:
             return TurnedAway(refusal(item, publisher, rejected, held=held), rejected)
 
     async def place(self, passed: Sequence[Admitted | TurnedAway], publisher: Publisher, *, held: bool = False) -> list[Placed]:
-        """What is to become of each item now that its people are looked up."""
+        """What is to become of each item, now that its people and what it corrects are looked up.
+
+        `Conflict`: people were merged meanwhile, so that the one and the other look-up don't fit; look them up again.
+        """
         keys = {key for each in passed if isinstance(each, Admitted) for key in (*each.students, *each.staff)}
         resolution = await self.vault.resolve(keys)
+        names = {each.names for each in passed if isinstance(each, Admitted) and each.names}
+        found = await self.find(names) if names else {}
         outside = await self._outside_grant(passed, publisher, resolution)
-        trace = None if held else traceparent()
-
-        def placed(each: Admitted | TurnedAway) -> Placed:
-            return each if isinstance(each, TurnedAway) else _place(each, publisher, resolution, outside, trace, held=held)
-
-        return [placed(each) for each in passed]
+        placing = _Placing(publisher, resolution, found, outside, None if held else traceparent(), held)
+        placed = [each if isinstance(each, TurnedAway) else placing.place(each) for each in passed]
+        codes = {each.rejected.code for each in placed if isinstance(each, TurnedAway)}
+        if OTHER_STUDENT in codes and await self.vault.moved_since(resolution.merges):
+            raise Conflict("identifiers were merged meanwhile: resolve again")
+        return placed
 
     async def _outside_grant(
         self, passed: Sequence[Admitted | TurnedAway], publisher: Publisher, resolution: Resolution
@@ -149,35 +174,54 @@ def _answer(placed: Placed, found: Iterator[Outcome | Valid]) -> Answer:
     return Answer(placed.source, placed.id, next(found))
 
 
-def _place(
-    admitted: Admitted,
-    publisher: Publisher,
-    resolution: Resolution,
-    outside: frozenset[str],
-    trace: str | None,
-    *,
-    held: bool,
-) -> Placed:
-    known = resolution.pseudonyms
-    for keys, kind, reason, pointer in (
-        (admitted.students, STUDENT, UNKNOWN_STUDENT, "/data/student"),
-        (admitted.staff, STAFF, UNKNOWN_STAFF, "/data"),
-    ):
-        for key in keys:
-            if (pseudonym := known.get(key)) is None:
-                return hold(admitted, publisher, reason, key)
-            if not pseudonym.startswith(kind):
-                return _refused(admitted, publisher, _wrong_kind(kind, pointer), held=held)
-            if pseudonym in outside:
-                expected = "a student of a school that is granted"
-                return _refused(admitted, publisher, Rejected("outside-grant", expected, pointer=pointer, status=403), held=held)
-    return draft(admitted, publisher, known, resolution.merges, trace, held=held)
+@dataclass(frozen=True, slots=True)
+class _Placing:
+    """What was looked up for some items of a publisher. `outside`: students at none of the schools that are granted."""
+
+    publisher: Publisher
+    people: Resolution
+    found: Mapping[Named, Found]
+    outside: frozenset[str]
+    trace: str | None
+    held: bool
+
+    def place(self, admitted: Admitted) -> Placed:
+        """What is to become of an item: it waits for a person, then for its target; it is turned away; or it is a draft."""
+        return self._people(admitted) or self._target(admitted) or self._draft(admitted)
+
+    def _people(self, admitted: Admitted) -> Placed | None:
+        known = self.people.pseudonyms
+        for keys, kind, reason, pointer in (
+            (admitted.students, STUDENT, UNKNOWN_STUDENT, "/data/student"),
+            (admitted.staff, STAFF, UNKNOWN_STAFF, "/data"),
+        ):
+            for key in keys:
+                if (pseudonym := known.get(key)) is None:
+                    return hold(admitted, self.publisher, reason, held_key(key))
+                if not pseudonym.startswith(kind):
+                    return self._refused(admitted, _wrong_kind(kind, pointer))
+                if pseudonym in self.outside:
+                    expected = "a student of a school that is granted"
+                    return self._refused(admitted, Rejected("outside-grant", expected, pointer=pointer, status=403))
+        return None
+
+    def _target(self, admitted: Admitted) -> Placed | None:
+        names, type = admitted.names, admitted.submission.type
+        if names is None:
+            return None
+        if (found := self.found.get(names)) is None:
+            return hold(admitted, self.publisher, UNKNOWN_TARGET, names.held_key) if type in CORRECTIONS else None
+        rejected = objection(type, found, self.people.pseudonyms[admitted.students[0]])
+        return None if rejected is None else self._refused(admitted, rejected)
+
+    def _draft(self, admitted: Admitted) -> Draft:
+        found = self.found.get(admitted.names) if admitted.names else None
+        return draft(admitted, self.publisher, self.people, self.trace, found=found, held=self.held)
+
+    def _refused(self, admitted: Admitted, rejected: Rejected) -> TurnedAway:
+        return TurnedAway(refusal(admitted.item, self.publisher, rejected, held=self.held), rejected)
 
 
 def _wrong_kind(kind: str, pointer: str) -> Rejected:
     who = "a student's identifier" if kind == STUDENT else "identifiers of staff where staff is named"
     return Rejected("wrong-person", who, pointer=pointer)
-
-
-def _refused(admitted: Admitted, publisher: Publisher, rejected: Rejected, *, held: bool) -> TurnedAway:
-    return TurnedAway(refusal(admitted.item, publisher, rejected, held=held), rejected)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from prometheus_client import Counter
 
 from services.chassis.errors import Unavailable
 from services.chassis.postgres import Pool, create_pool
-from services.evidence.admit import Key
+from services.evidence.admit import Key, Resolution
 from services.evidence.identity import Described, is_somebody_else
 from services.evidence.store import vault as store
 from services.evidence.store.vault import Name, Person
@@ -43,14 +42,6 @@ def pseudonym(kind: Kind) -> str:
     return kind + "".join(_ALPHABET[bits >> shift & 31] for shift in range(0, 130, 5))
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
-    """Who is who under one state of the merge counter. An identifier that is not in `pseudonyms` is unknown."""
-
-    pseudonyms: Mapping[Key, str]
-    merges: int
-
-
 class Vault:
     """The vault over a pool of its own role. `merges` reads the ledger's merge counter."""
 
@@ -59,21 +50,24 @@ class Vault:
         self._read_merges = merges
         self._merges: int | None = None
         self._known: dict[Key, str] = {}
+        self._own: dict[Key, str] = {}  # of those who are merged
 
     async def resolve(self, identifiers: Collection[Key]) -> Resolution:
         """The pseudonyms of identifiers, from memory where the merge counter has not moved since."""
         if self._merges is None:
             await self.refresh()
-        merges, known = self._merges, self._known
+        merges, known, own = self._merges, self._known, self._own
         assert merges is not None
         found = {key: known[key] for key in identifiers if key in known}
         lookups.labels("memory").inc(len(found))
         if unknown := set(identifiers) - found.keys():
-            read = {Key(*key): name for key, name in (await store.resolve(self.pool, unknown)).items()}
+            read = await store.resolve(self.pool, unknown)
             lookups.labels("vault").inc(len(unknown))
-            found |= read
-            self._remember(known, read)
-        return Resolution(found, merges)
+            names = {Key(*key): name for key, (name, _) in read.items()}
+            own |= {Key(*key): first for key, (_, first) in read.items() if first is not None}
+            found |= names
+            self._remember(known, names)
+        return Resolution(found, merges, own)
 
     async def refresh(self) -> None:
         """Forget every answer and read the merge counter again: it moved, so identifiers may lead to somebody else.
@@ -82,7 +76,12 @@ class Vault:
         under way keeps to the old dictionary, with the old counter, and the ledger refuses what comes of it.
         """
         self._merges = await self._read_merges()
-        self._known = {}
+        self._known, self._own = {}, {}
+
+    async def moved_since(self, merges: int) -> bool:
+        """Whether somebody was merged or unmerged since the counter stood there. Every answer is then forgotten."""
+        await self.refresh()
+        return self._merges != merges
 
     def _remember(self, known: dict[Key, str], read: Mapping[Key, str]) -> None:
         known.update(read)
@@ -93,12 +92,20 @@ class Vault:
     async def register(self, kind: Kind, identifiers: Iterable[Key]) -> dict[Key, str]:
         """The pseudonyms of people of a kind, issuing those that are missing."""
         held = await store.issue(self.pool, {key: pseudonym(kind) for key in identifiers})
-        return {Key(*key): name for key, name in held.items()}
+        return {Key(*key): name for key, (name, _) in held.items()}
 
-    async def link(self, further: Mapping[Key, str]) -> None:
-        """Give people further identifiers. One that leads to somebody already goes on leading to her."""
+    async def link(self, further: Mapping[Key, Key]) -> None:
+        """Give people further identifiers, each beside one that is known: {further: known}, whoever this leads to by now.
+
+        A further one that leads to somebody already goes on leading to her.
+        """
         if further:
-            await store.issue(self.pool, {(key.scheme, key.value): name for key, name in further.items()})
+            await store.link(self.pool, [(*new, *known) for new, known in further.items()])
+
+    async def belongings(self, identifiers: Collection[Key]) -> dict[Key, str]:
+        """The pseudonyms of their own, of those identifiers that a merge has lead to another."""
+        found = await store.resolve(self.pool, identifiers)
+        return {Key(*key): own for key, (_, own) in found.items() if own is not None}
 
     async def describe(self, people: Sequence[Person]) -> int:
         """State what is known of people; how many were new or changed."""

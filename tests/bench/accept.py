@@ -27,7 +27,7 @@ from deploy.local.waiting import LOOPBACK, free_ports, says_ready
 from services.chassis.postgres import create_pool
 from services.chassis.web import run
 from services.evidence import opening
-from services.evidence.admit import Key, admit, draft, keyed
+from services.evidence.admit import Key, Resolution, admit, draft, keyed
 from services.evidence.app import create_api
 from services.evidence.domain import Batch, Draft, Outcome, Receipt
 from services.evidence.grants import Publisher
@@ -156,7 +156,7 @@ def _event(chance: random.Random, now: str) -> bytes:
 
 def _drafts(events: Sequence[bytes], names: dict[Key, str]) -> list[Draft]:
     items = [parse(event, "event").items[0] for event in events]
-    return [draft(admit(item, PUBLISHER, SAMENESS), PUBLISHER, names, 0, None, held=False) for item in items]
+    return [draft(admit(item, PUBLISHER, SAMENESS), PUBLISHER, Resolution(names, 0), None, held=False) for item in items]
 
 
 # The measures

@@ -136,7 +136,7 @@ class Importer:
         names = {key.value: name for key, name in found.items() if name.startswith(kind)}
         known = [user for user in users if user.sourced_id in names]
         summary.bad += [BadRow("users.csv", user.line, OTHER_KIND) for user in users if user.sourced_id not in names]
-        await self._vault.link({Key(*each): names[user.sourced_id] for user in known for each in user.identifiers})
+        await self._vault.link({Key(*each): Key(SCHEME, user.sourced_id) for user in known for each in user.identifiers})
         summary.people += await self._vault.describe([person(user, names[user.sourced_id]) for user in known])
         return names
 

@@ -1,4 +1,4 @@
-"""The ledger as a relay reads it: by position, every reference event once a partition."""
+"""The ledger as a relay reads it: by position, an event once in each partition that it is placed in."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ RECORDS = """
 SELECT m.partition, l.record
 FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS m (partition, position, sequence)
 JOIN public.ledger l USING (position)
-WHERE CASE WHEN l.sequences IS NULL THEN l.partition = m.partition AND l.sequence = m.sequence
-           ELSE l.sequences[m.partition + 1] = m.sequence END
+WHERE CASE WHEN l.sequences IS NOT NULL THEN l.sequences[m.partition + 1] = m.sequence
+           WHEN l.partition = m.partition THEN l.sequence = m.sequence
+           ELSE l.furthersequences[array_position(l.further, m.partition)] = m.sequence END
 """
 
 # The last reference event that comes before the wanted sequence in every partition; looked for from the end.
@@ -25,8 +26,8 @@ ORDER BY position DESC LIMIT 1
 """
 
 READ = """
-SELECT position, floor(extract(epoch FROM recordedtime) * 1000)::bigint, partition, sequence, sequences, subject, traceparent,
-       record
+SELECT position, floor(extract(epoch FROM recordedtime) * 1000)::bigint, partition, sequence, sequences, further, furthersequences,
+       subject, traceparent, record
 FROM public.ledger WHERE position >= $1 ORDER BY position LIMIT $2
 """
 
@@ -57,7 +58,12 @@ class LedgerFeed:
 
 
 def _entries(row: asyncpg.Record) -> list[Entry]:
-    position, timestamp, partition, sequence, sequences, subject, traceparent, record = row
-    if sequences is None:
-        return [Entry(partition, sequence, position, timestamp, subject.encode(), traceparent, record)]
-    return [Entry(number, each, position, timestamp, None, traceparent, record) for number, each in enumerate(sequences)]
+    position, timestamp, partition, sequence, sequences, further, furthersequences, subject, traceparent, record = row
+    if sequences is not None:
+        return [Entry(number, each, position, timestamp, None, traceparent, record) for number, each in enumerate(sequences)]
+    key = subject.encode()
+    entries = [Entry(partition, sequence, position, timestamp, key, traceparent, record)]
+    if further is not None:
+        places = zip(further, furthersequences, strict=True)
+        entries += [Entry(number, each, position, timestamp, key, traceparent, record) for number, each in places]
+    return entries

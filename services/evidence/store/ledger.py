@@ -16,7 +16,8 @@ from services.evidence.deduplication import Counts, Key, Pair
 from services.evidence.domain import Draft
 from services.evidence.sequencing import Head, Row
 
-COLUMNS = ("position", "recordedtime", "partition", "sequence", "sequences", "type", "subject", "traceparent", "record")
+PLACE = ("position", "recordedtime", "partition", "sequence", "sequences", "further", "furthersequences")
+COLUMNS = (*PLACE, "type", "subject", "traceparent", "record")
 SEEN = ("day", "source", "id", "position", "submissionhash")
 
 HEAD = "log, timezone, partitions, position, recordedtime, tick, ticked, merges, sequences"
@@ -49,7 +50,7 @@ FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS k (source, id, number)
 JOIN public.held h ON h.source = k.source AND h.id = k.id
 """
 
-MOVE = "UPDATE public.head SET position = $1, recordedtime = $2, tick = $3, ticked = $4, sequences = $5"
+MOVE = "UPDATE public.head SET position = $1, recordedtime = $2, tick = $3, ticked = $4, merges = $5, sequences = $6"
 
 _COUNT = """
 INSERT INTO public.counters AS c (publisher, received, accepted, duplicate, rejected, held)
@@ -59,7 +60,7 @@ ON CONFLICT (publisher) DO UPDATE SET received = c.received + excluded.received,
     duplicate = c.duplicate + excluded.duplicate, rejected = c.rejected + excluded.rejected, held = c.held + excluded.held
 """
 COUNT = _COUNT.format(*range(1, 7))
-MOVE_AND_COUNT = f"WITH moved AS ({MOVE}) {_COUNT.format(*range(6, 12))}"
+MOVE_AND_COUNT = f"WITH moved AS ({MOVE}) {_COUNT.format(*range(7, 13))}"
 
 # The head is made with the log's first row, once, whoever comes first.
 OPEN = f"""
@@ -154,7 +155,7 @@ async def move_head_and_count(connection: Connection, head: Head, counts: Mappin
 
 
 def _moved(head: Head) -> tuple[object, ...]:
-    return head.position, head.recordedtime, head.tick, head.ticked, list(head.sequences)
+    return head.position, head.recordedtime, head.tick, head.ticked, head.merges, list(head.sequences)
 
 
 def _added(counts: Mapping[str, Counts]) -> tuple[object, ...]:

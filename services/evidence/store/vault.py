@@ -10,13 +10,29 @@ from services.chassis.postgres import Connection, Pool
 from services.evidence.identity import Described
 
 RESOLVE = """
-SELECT i.scheme, i.value, i.pseudonym
+SELECT i.scheme, i.value, i.pseudonym, i.own
 FROM unnest($1::text[], $2::text[]) AS asked (scheme, value) JOIN vault.identifiers AS i USING (scheme, value)
 """
 # Two imports may meet a person at once: the first pseudonym stays, and both read it back.
 ISSUE = """
 INSERT INTO vault.identifiers (scheme, value, pseudonym) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
 ON CONFLICT (scheme, value) DO NOTHING
+"""
+# The lock makes a merge that is under way come first, or wait: whoever the known one leads to then, the further one does too.
+LINK = """
+INSERT INTO vault.identifiers (scheme, value, pseudonym, own)
+SELECT f.scheme, f.value, i.pseudonym, i.own
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS f (scheme, value, known_scheme, known_value)
+JOIN vault.identifiers i ON i.scheme = f.known_scheme AND i.value = f.known_value
+FOR SHARE OF i
+ON CONFLICT (scheme, value) DO NOTHING
+"""
+# Locked first, moved by a next statement: that one sees what was linked before the lock was had.
+LOCK = "SELECT FROM vault.identifiers WHERE pseudonym = $1 FOR UPDATE"
+LEAD = "UPDATE vault.identifiers SET pseudonym = $2, own = coalesce(own, pseudonym) WHERE pseudonym = $1"
+GIVE_BACK = """
+UPDATE vault.identifiers SET pseudonym = $2, own = nullif(coalesce(own, pseudonym), $2)
+WHERE pseudonym = $1 AND coalesce(own, pseudonym) = ANY ($3::text[])
 """
 DESCRIBE = """
 INSERT INTO vault.people AS p (pseudonym, given, family, lunch, demographics)
@@ -31,9 +47,11 @@ DESCRIBED = """
 SELECT pseudonym, given, family, demographics ->> 'birthDate' FROM vault.people WHERE pseudonym = ANY ($1::text[])
 """
 # Each word must begin the given or the family name. `starts` holds the words as LIKE patterns, lower case.
+# Somebody to whom no identifier leads is merged into somebody else, who is found instead.
 SEARCH = """
-SELECT pseudonym, given, family FROM vault.people
-WHERE (SELECT bool_and(lower(given) LIKE word OR lower(family) LIKE word) FROM unnest($1::text[]) AS word)
+SELECT pseudonym, given, family FROM vault.people p
+WHERE EXISTS (SELECT FROM vault.identifiers i WHERE i.pseudonym = p.pseudonym)
+  AND (SELECT bool_and(lower(given) LIKE word OR lower(family) LIKE word) FROM unnest($1::text[]) AS word)
   AND (lower(given) LIKE ANY ($1) OR lower(family) LIKE ANY ($1)) AND starts_with(pseudonym, $2)
 ORDER BY lower(family), lower(given), pseudonym LIMIT $3
 """
@@ -61,18 +79,38 @@ class Name:
     family: str
 
 
-async def resolve(connection: Connection | Pool, identifiers: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """The pseudonyms of those identifiers that are known."""
+Pseudonyms = tuple[str, str | None]
+
+
+async def resolve(connection: Connection | Pool, identifiers: Collection[tuple[str, str]]) -> dict[tuple[str, str], Pseudonyms]:
+    """Of those identifiers that are known, the pseudonym and, where a merge has it lead to another, the one of its own."""
     schemes, values = [scheme for scheme, _ in identifiers], [value for _, value in identifiers]
     rows = await connection.fetch(RESOLVE, schemes, values)
-    return {(row[0], row[1]): row[2] for row in rows}
+    return {(row[0], row[1]): (row[2], row[3]) for row in rows}
 
 
-async def issue(connection: Connection | Pool, wanted: Mapping[tuple[str, str], str]) -> dict[tuple[str, str], str]:
+async def issue(connection: Connection | Pool, wanted: Mapping[tuple[str, str], str]) -> dict[tuple[str, str], Pseudonyms]:
     """Give each identifier the pseudonym wanted for it unless it has one; the pseudonyms that hold now."""
     schemes, values = [scheme for scheme, _ in wanted], [value for _, value in wanted]
     await connection.execute(ISSUE, schemes, values, list(wanted.values()))
     return await resolve(connection, wanted.keys())
+
+
+async def link(connection: Connection | Pool, further: Collection[tuple[str, str, str, str]]) -> None:
+    """Make further identifiers (the first two of each four) lead to whom known ones do. Those that are there stay as they are."""
+    await connection.execute(LINK, *map(list, zip(*further, strict=True)))
+
+
+async def lead(connection: Connection, other: str, survivor: str) -> None:
+    """Have every identifier that leads to `other` lead to `survivor`. Runs in the ledger's transaction, under the head's lock."""
+    await connection.execute(LOCK, other)
+    await connection.execute(LEAD, other, survivor)
+
+
+async def give_back(connection: Connection, survivor: str, other: str, returned: Sequence[str]) -> None:
+    """Have the identifiers whose own pseudonyms are `returned` lead to `other` instead of to `survivor`. As `lead`."""
+    await connection.execute(LOCK, survivor)
+    await connection.execute(GIVE_BACK, survivor, other, list(returned))
 
 
 async def describe(connection: Connection | Pool, people: Sequence[Person]) -> int:

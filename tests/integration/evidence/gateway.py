@@ -31,6 +31,8 @@ from services.evidence.vault import STAFF, STUDENT, Vault
 from tests.stack import Stack
 
 EVIDENCE = "cairn.evidence.submitted.v1"
+RETRACTED = "cairn.evidence.retracted.v1"
+SUPERSEDED = "cairn.evidence.superseded.v1"
 DEADLINE = 20
 
 
@@ -108,6 +110,12 @@ class Gateway:
         c = counters[publisher]
         return c.received, c.accepted, c.duplicate, c.rejected, c.held
 
+    async def retract(
+        self, id: str, *, target: dict[str, Any], student: str = "104", publisher: str = "algebra", **envelope: Any
+    ) -> httpx.Response:
+        """Send a retraction of `target`, an id or a sourcekey."""
+        return await self.send(a_retraction(id, target=target, student=student, source=publisher, **envelope), publisher=publisher)
+
     async def record(self, id: str, source: str = "algebra") -> dict[str, Any]:
         """The record of an accepted event, as the log has it."""
         receipt = await self.ledger.status(source, id)
@@ -174,3 +182,17 @@ def an_event(id: str = "e-1", *, source: str = "algebra", time: str = "2026-03-0
     } | data
     told = {name: value for name, value in fields.items() if value is not None}
     return {"specversion": "1.0", "id": id, "source": source, "type": EVIDENCE, "time": time, "data": told}
+
+
+def a_retraction(
+    id: str, *, target: dict[str, Any], student: str = "104", source: str = "algebra", **envelope: Any
+) -> dict[str, Any]:
+    """A retraction as an app sends it."""
+    data = {"student": {"scheme": "sis", "value": student}, "target": target, "reason": "entered-in-error"}
+    event = {"specversion": "1.0", "id": id, "source": source, "type": RETRACTED, "time": "2026-03-03T10:00:00Z", "data": data}
+    return event | envelope
+
+
+def a_superseding(id: str, *, target: dict[str, Any], **data: Any) -> dict[str, Any]:
+    """A superseding piece as an app sends it; `data` as in `an_event`."""
+    return an_event(id, target=target, reason="wrong-score", **data) | {"type": SUPERSEDED}

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
 
+import asyncpg
+
 from contracts.codec import decode, prepare
 from contracts.envelope import Data
 from contracts.events import EvidenceSubmitted, LogOpened, SchoolRegistered
@@ -55,7 +57,13 @@ def a_student(n: int) -> str:
 
 
 def a_draft(
-    id: str = "e-1", *, student: int | None = 1, content: object = "", day: date = date(2026, 9, 1), **fields: object
+    id: str = "e-1",
+    *,
+    student: int | None = 1,
+    content: object = "",
+    day: date = date(2026, 9, 1),
+    sharedwith: tuple[str, ...] = (),
+    **fields: object,
 ) -> Draft:
     """A piece of evidence of one student, or with `student=None` a reference event."""
     data: Data = EvidenceSubmitted(framework="f", competency="c.1", score_thousandths=3500, scale="d4")
@@ -63,8 +71,9 @@ def a_draft(
         data = SchoolRegistered(school="school-1", label="A school")
     subject = None if student is None else a_student(student)
     submissionhash = sha256(f"{id} {content}".encode()).digest()
-    prepared = prepare(data, id=id, source="app", time=MORNING, subject=subject, submissionhash=submissionhash.hex())
-    draft = Draft("app", "app", id, day, subject, data.TYPE, submissionhash, prepared, merges=0)
+    extensions = {"submissionhash": submissionhash.hex(), "sharedwith": " ".join(sharedwith) or None}
+    prepared = prepare(data, id=id, source="app", time=MORNING, subject=subject, **extensions)
+    draft = Draft("app", "app", id, day, subject, data.TYPE, submissionhash, prepared, merges=0, sharedwith=sharedwith)
     return replace(draft, **fields)  # type: ignore[arg-type]
 
 
@@ -78,7 +87,7 @@ async def the_ledger_holds(pool: Pool) -> list[bytes]:
     assert times == sorted(times), "recordedtime never runs backwards"
     following = [0] * head["partitions"]
     for row in rows:
-        placed = {row["partition"]: row["sequence"]} if row["sequences"] is None else dict(enumerate(row["sequences"]))
+        placed = placed_in(row)
         for partition, sequence in placed.items():
             assert sequence == following[partition], "sequences are dense in each partition"
             following[partition] += 1
@@ -89,9 +98,17 @@ async def the_ledger_holds(pool: Pool) -> list[bytes]:
         assert event.recordedtime == row["recordedtime"]
         if event.subject is not None:
             assert row["partition"] == partition_of(event.subject, head["partitions"])
+            assert placed_in(row).keys() == {partition_of(holder, head["partitions"]) for holder in event.holders}
     assert isinstance(decode(rows[0]["record"]).data, LogOpened)
     await the_counters_add_up(pool)
     return [row["record"] for row in rows]
+
+
+def placed_in(row: asyncpg.Record) -> dict[int, int]:
+    """The sequence that a row of the ledger has in each partition that it is placed in."""
+    if row["sequences"] is not None:
+        return dict(enumerate(row["sequences"]))
+    return {row["partition"]: row["sequence"], **dict(zip(row["further"] or (), row["furthersequences"] or (), strict=True))}
 
 
 async def the_counters_add_up(pool: Pool) -> None:

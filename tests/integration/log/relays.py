@@ -5,17 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from services.chassis.log.relay import Relay
+from services.evidence.domain import Draft
 from services.evidence.store.feed import LedgerFeed
-from tests.integration.log.ledgers import Opened, a_draft, the_ledger_holds
+from tests.integration.log.ledgers import Opened, a_draft, a_student, the_ledger_holds
 from tests.integration.log.topics import ledger_by_partition, read_topic, the_topic_has
 
 PARTITIONS = 4
 
 
 async def fill(it: Opened, first: int, count: int, size: int = 50) -> None:
-    """Append `count` events in batches, one in twenty of them for every partition."""
+    """Append `count` events in batches: one in twenty for every partition, one in twenty held by three students."""
     for start in range(first, first + count, size):
-        await it.append(*(a_draft(f"e-{n}", student=None if n % 20 == 0 else n % 29) for n in range(start, start + size)))
+        await it.append(*(_a_draft(n) for n in range(start, start + size)))
+
+
+def _a_draft(n: int) -> Draft:
+    if n % 20 == 0:
+        return a_draft(f"e-{n}", student=None)
+    others = (a_student(100 + n % 29), a_student(200 + n % 31)) if n % 20 == 1 else ()
+    return a_draft(f"e-{n}", student=n % 29, sharedwith=others)
 
 
 async def the_topic_is_the_ledger(it: Opened) -> None:

@@ -17,7 +17,7 @@ from services.chassis.log.tail import Following
 from services.evidence.ledger import Ledger
 from services.evidence.relay import Timer, relay
 from services.evidence.store.feed import LedgerFeed
-from tests.integration.log.ledgers import Opened, a_draft, an_open_ledger, receipts
+from tests.integration.log.ledgers import Opened, a_draft, an_open_ledger, placed_in, receipts
 from tests.integration.log.relays import PARTITIONS, a_relay, fill, the_topic_is_the_ledger, topic_length
 from tests.integration.log.topics import first_occurrences, ledger_by_partition, read_topic, running, until
 from tests.stack import Stack
@@ -67,8 +67,9 @@ async def _restored(it: Opened, lost: int) -> None:
     )
     moved = dict.fromkeys(range(PARTITIONS), 0)
     for row in rows:
-        for number in range(PARTITIONS) if row["partition"] is None else [row["partition"]]:
+        for number in placed_in(row):
             moved[number] += 1
+    await it.pool.execute("DELETE FROM public.holders WHERE position >= $1", min(row["position"] for row in rows))
     await it.pool.execute("DELETE FROM public.seen WHERE position >= $1", min(row["position"] for row in rows))
     await it.pool.execute(
         """UPDATE public.head SET position = position - $1, tick = least(tick, position - $1 - 1),

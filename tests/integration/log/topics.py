@@ -13,6 +13,7 @@ from services.chassis import kafka
 from services.chassis.kafka import Record, TopicPartition, read_record
 from services.chassis.log.relay import Relay
 from services.chassis.postgres import Pool
+from tests.integration.log.ledgers import placed_in
 
 DEADLINE = 60
 
@@ -49,8 +50,8 @@ def first_occurrences(records: Sequence[Record]) -> list[bytes]:
 async def ledger_by_partition(pool: Pool, partitions: int) -> list[list[bytes]]:
     """The ledger's bytes as each partition should have them."""
     wanted: list[list[bytes]] = [[] for _ in range(partitions)]
-    for row in await pool.fetch("SELECT partition, record FROM public.ledger ORDER BY position"):
-        for number in range(partitions) if row["partition"] is None else [row["partition"]]:
+    for row in await pool.fetch("SELECT * FROM public.ledger ORDER BY position"):
+        for number in placed_in(row):
             wanted[number].append(row["record"])
     return wanted
 

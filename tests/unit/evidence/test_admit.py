@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from contracts.codec import decode, finish
 from contracts.events import ClassRegistered, EvidenceCarried, EvidenceSubmitted, StaffRegistered, StudentEnrolled
 from services.chassis.errors import Rejected
-from services.evidence.admit import _FORM, Key, canonical, draft, refusal
+from services.evidence.admit import _FORM, Key, Resolution, canonical, draft, refusal
 from services.evidence.grants import Publisher
 from tests.unit.evidence.submissions import ALGEBRA, CURRICULUM, admitted, an_event, an_item
 
 PSEUDONYM, TEACHER = "s-" + "a" * 26, "p-" + "b" * 26
+PEOPLE = {Key("sis", "104"): PSEUDONYM, Key("sis", "t1"): TEACHER}
 BIG = 10**400
 
 
@@ -310,7 +311,7 @@ def test_a_draft_decodes_to_the_event_with_pseudonyms() -> None:
             "entered": "2025-06-20T10:00:00-04:00",
         },
     )
-    made = draft(admitted(event), ALGEBRA, {Key("sis", "104"): PSEUDONYM, Key("sis", "t1"): TEACHER}, 3, None, held=False)
+    made = draft(admitted(event), ALGEBRA, Resolution(PEOPLE, 3), None, held=False)
     record = decode(finish(made.prepared, 5, "2026-03-02T10:00:01.000000Z"))
     assert (record.subject, record.sourcesequence, record.submissionhash) == (PSEUDONYM, 7, made.submissionhash.hex())
     assert isinstance(record.data, EvidenceSubmitted)
@@ -349,7 +350,7 @@ def test_a_draft_decodes_to_the_event_with_pseudonyms() -> None:
 )
 def test_people_in_other_events_become_pseudonyms_too(type: str, data: dict[str, Any]) -> None:
     found = admitted(an_event(type, data=data, source="curriculum"), CURRICULUM)
-    made = draft(found, CURRICULUM, {Key("sis", "104"): PSEUDONYM, Key("sis", "t1"): TEACHER}, 0, None, held=False)
+    made = draft(found, CURRICULUM, Resolution(PEOPLE, 0), None, held=False)
     event = decode(finish(made.prepared, 5, "2026-03-02T10:00:01.000000Z"))
     match event.data:
         case StudentEnrolled():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.evidence.deduplication import Past, Sifted, Standing, sift
-from services.evidence.domain import Batch, Draft, Hold, Refusal
+from services.evidence.domain import Batch, Draft, Hold, Link, Refusal
 
 DAY = date(2026, 9, 1)
 
@@ -24,6 +24,10 @@ def a_hold(id: str, content: str = "a") -> Hold:
 
 def a_refusal(*, held: bool = False, id: str = "bad") -> Refusal:
     return Refusal("app", "app", id, "code", "", "", b"", held=held)
+
+
+def a_keyed_draft(id: str, key: str, student: str, record: int | None = None) -> Draft:
+    return Draft("app", "app", id, DAY, student, "t", id.encode(), b"{", merges=0, link=Link(key, record))
 
 
 def standings(sifted: Sifted) -> list[tuple[Standing, int | None]]:
@@ -87,3 +91,20 @@ def test_what_is_released_moves_its_count_once_and_what_is_gone_moves_none() -> 
     counts = sifted.counts["app"]
     assert (counts.received, counts.accepted, counts.rejected, counts.held) == (0, 1, 1, -2)
     assert [refusal.id for refusal in sifted.refusals] == ["c"]
+
+
+@given(st.lists(st.tuples(st.sampled_from("kl"), st.sampled_from(["s-1", "s-2"])), max_size=12), st.booleans())
+def test_the_first_draft_that_bears_a_new_key_decides_whose_it_is(sent: Sequence[tuple[str, str]], atomic: bool) -> None:
+    drafts = tuple(a_keyed_draft(f"e-{n}", key, student) for n, (key, student) in enumerate(sent))
+    sifted = sift(Batch(drafts=drafts, atomic=atomic), Past({}), 0)
+    first = dict(reversed(sent))
+    foreign = [first[key] != student for key, student in sent]
+    assert [standing is Standing.FOREIGN for standing, _ in sifted.standings] == foreign
+    accepted = [] if atomic and any(foreign) else [f"e-{n}" for n, is_foreign in enumerate(foreign) if not is_foreign]
+    assert [draft.id for draft in sifted.accepted] == accepted
+    assert len(sifted.refusals) == len(sent) - len(accepted)
+
+
+def test_a_key_that_led_to_a_record_before_is_checked_elsewhere() -> None:
+    drafts = (a_keyed_draft("e-1", "k", "s-1", record=7), a_keyed_draft("e-2", "k", "s-2", record=7))
+    assert [standing for standing, _ in sift(Batch(drafts=drafts), Past({}), 9).standings] == [Standing.ACCEPTED] * 2

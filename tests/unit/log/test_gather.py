@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 
 from services.chassis.errors import Conflict, Transient
 from services.evidence import gather
-from services.evidence.domain import Batch, Draft, Outcome, Receipt
+from services.evidence.domain import Batch, Draft, Link, Outcome, Receipt, RecordBegun
 from services.evidence.gather import MOST_TOGETHER, Gatherer
 
 NOON = datetime(2026, 9, 1, 12, tzinfo=UTC)
@@ -19,6 +20,10 @@ def a_draft(n: int) -> Draft:
     return Draft("app", "app", f"e-{n}", date(2026, 9, 1), None, "t", b"", b"%d" % n, merges=0)
 
 
+def a_keyed_draft(n: int, key: str) -> Draft:
+    return replace(a_draft(n), link=Link(key, None))
+
+
 class Recording:
     """A ledger that takes one append at a time, when it is let."""
 
@@ -26,12 +31,15 @@ class Recording:
         self.batches: list[Batch] = []
         self.gate = asyncio.Event()
         self.fault: Exception | None = None
+        self.begun: set[str] = set()
 
     async def append(self, batch: Batch) -> list[Outcome]:
         self.batches.append(batch)
         await self.gate.wait()
         if self.fault:
             raise self.fault
+        if self.begun & {draft.link.sourcekey for draft in batch.drafts if draft.link}:
+            raise RecordBegun({("app", key) for key in self.begun})
         return [Receipt(int(draft.prepared), b"", NOON) for draft in batch.drafts]
 
 
@@ -80,3 +88,16 @@ async def test_more_than_may_wait_are_told_to_come_again(monkeypatch: pytest.Mon
         await gatherer.submit(a_draft(9))
     ledger.gate.set()
     assert len(await asyncio.gather(*waiting)) == 3
+
+
+async def test_a_key_that_has_become_known_sends_back_its_own_drafts_and_nobody_elses() -> None:
+    ledger = Recording()
+    gatherer = Gatherer(ledger)
+    ledger.begun = {"row 1"}
+    drafts = [a_draft(0), a_keyed_draft(1, "row 1"), a_keyed_draft(2, "row 2"), a_keyed_draft(3, "row 1")]
+    submissions = [asyncio.create_task(gatherer.submit(draft)) for draft in drafts]
+    await asyncio.sleep(0)
+    ledger.gate.set()
+    outcomes = await asyncio.gather(*submissions, return_exceptions=True)
+    assert [isinstance(outcome, RecordBegun) for outcome in outcomes] == [False, True, False, True]
+    assert [outcomes[0], outcomes[2]] == [Receipt(0, b"", NOON), Receipt(2, b"", NOON)]

@@ -24,9 +24,14 @@ def a_draft(n: int, student: int | None) -> Draft:
         if student is None
         else EvidenceSubmitted(framework="f", competency="c", score_thousandths=1000, scale="d")
     )
-    subject = None if student is None else f"s-{student:026d}"
-    prepared = prepare(data, id=f"e-{n}", source="app", time=NOON, subject=subject)
-    return Draft("app", "app", f"e-{n}", NOON.date(), subject, data.TYPE, b"", prepared, merges=0)
+    subject = None if student is None else a_student(student)
+    others = () if student is None else tuple(a_student(student + each) for each in range(1, student % 4))
+    prepared = prepare(data, id=f"e-{n}", source="app", time=NOON, subject=subject, sharedwith=" ".join(others) or None)
+    return Draft("app", "app", f"e-{n}", NOON.date(), subject, data.TYPE, b"", prepared, merges=0, sharedwith=others)
+
+
+def a_student(n: int) -> str:
+    return f"s-{n:026d}"
 
 
 def a_head(partitions: int = 4) -> Head:
@@ -46,14 +51,21 @@ def test_positions_and_sequences_are_dense_over_any_two_appends(
         more, head = number(head, [a_draft(n, student) for n, student in enumerate(each)], NOON)
         rows += more
     following = [1] * partitions  # `log.opened` has 0 everywhere
-    for at, (position, _, partition, sequence, sequences, _, subject, _, record) in enumerate(rows, 1):
+    for at, (position, _, partition, sequence, sequences, further, there, _, subject, _, record) in enumerate(rows, 1):
         assert position == at
-        placed = dict(enumerate(sequences)) if sequences is not None else {partition: sequence}
+        places = (
+            enumerate(sequences)
+            if sequences is not None
+            else [(partition, sequence), *zip(further or (), there or (), strict=True)]
+        )
+        placed = dict(places)
         for number_, each_sequence in placed.items():
             assert number_ is not None and each_sequence == following[number_]
             following[number_] += 1
         if subject is not None:
             assert partition == partition_of(subject, partitions)
+            holders = decode(record).holders
+            assert placed.keys() == {partition_of(holder, partitions) for holder in holders}, "once in each holder's partition"
         assert json.loads(record)["position"] == str(position)
     assert (head.position, head.sequences) == (len(rows) + 1, tuple(following))
 
