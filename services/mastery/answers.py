@@ -5,34 +5,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from contracts.events import FrameworkPublished, SchoolRegistered
-from contracts.topics import EVIDENCE_LOG
+from services.chassis.projection.answers import Answer, AsKnown
 from services.chassis.projection.parking import Parked
 from services.chassis.projection.reference import World
-from services.chassis.projection.serving import Standing
 from services.mastery.domain import Key
 from services.mastery.domain import Standing as Level
 from services.mastery.explain import Step
-from services.mastery.queries import VIEW, CompetencyFound, CountsFound, Snapshot, StudentFound
+from services.mastery.queries import CompetencyFound, CountsFound, Snapshot, StudentFound
 from services.mastery.rules import Rule
 from services.mastery.store.reading import Count
 from services.mastery.worlds import rules_at
-
-
-class Answer(BaseModel):
-    """A part of an answer."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class AsKnown(Answer):
-    """What an answer stands for: everything up to a position of the log, the tick before it, and which generation says so."""
-
-    position: int
-    time: dt.datetime | None
-    generation: int
 
 
 class ProgrammeAnswer(Answer):
@@ -192,25 +177,6 @@ class AcrossSchoolsAnswer(Answer):
     as_known: AsKnown
 
 
-class PartitionAnswer(Answer):
-    """How far a partition has come: the last position applied and the next sequence of each input, and the last common tick."""
-
-    partition: int
-    positions: tuple[int, ...]
-    next: tuple[int, ...]
-    tick: dt.datetime | None
-
-
-class StandingAnswer(Answer):
-    """How far the view has come. `inputs` names the topics in the order of the partitions' lists; `parked` counts students."""
-
-    view: str
-    inputs: tuple[str, ...]
-    partitions: tuple[PartitionAnswer, ...]
-    parked: int
-    as_known: AsKnown
-
-
 # How they are made.
 
 
@@ -280,15 +246,6 @@ def across_schools(key: Key, found: CountsFound) -> AcrossSchoolsAnswer:
         ),
         as_known=_of_all(found.snapshot),
     )
-
-
-def standing(found: Standing, parked: list[Parked]) -> StandingAnswer:
-    partitions = tuple(
-        PartitionAnswer(partition=each.partition, positions=each.positions, next=each.next, tick=each.common_tick)
-        for each in found.cursors
-    )
-    as_known = AsKnown(position=found.position, time=found.time, generation=found.generation)
-    return StandingAnswer(view=VIEW, inputs=(EVIDENCE_LOG.name,), partitions=partitions, parked=len(parked), as_known=as_known)
 
 
 def _level(world: World, key: Key, level: Level, rule: Rule | None) -> LevelAnswer:

@@ -7,9 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 
 from contracts.ids import Code, Pseudonym
+from contracts.topics import EVIDENCE_LOG
+from services.chassis.projection.answers import StandingAnswer, standing_answer
 from services.chassis.web import PROBLEMS
 from services.mastery import answers
-from services.mastery.queries import Queries
+from services.mastery.queries import VIEW, Queries
 
 router = APIRouter(prefix="/v1", responses=PROBLEMS)
 
@@ -44,9 +46,10 @@ async def across_schools(framework: Framework, competency: Competency, request: 
 
 
 @router.get("/standing")
-async def standing(request: Request) -> answers.StandingAnswer:
+async def standing(request: Request) -> StandingAnswer:
     """How far the view has come, a partition at a time."""
-    return answers.standing(*await _queries(request).standing())
+    found, parked = await _queries(request).standing()
+    return standing_answer(VIEW, (EVIDENCE_LOG.name,), len(parked), found)
 
 
 def _queries(request: Request) -> Queries:

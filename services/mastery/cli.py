@@ -10,6 +10,7 @@ import click
 from pydantic import BaseModel
 
 from services.chassis import postgres, telemetry, web
+from services.chassis.projection.answers import AsKnown
 from services.chassis.projection.commands import as_json, projection_commands, show
 from services.mastery import answers
 from services.mastery.handlers import view
@@ -133,7 +134,7 @@ def _counts(counts: answers.CompetencyCounts, numbers: list[int]) -> dict[str, A
     return row | {"competency": counts.competency, "none": found.get(None, 0), "label": counts.label}
 
 
-def _as_known(as_known: answers.AsKnown) -> str:
+def _as_known(as_known: AsKnown) -> str:
     time = f", {as_known.time.isoformat()}" if as_known.time else ""
     return f"As known at position {as_known.position}{time}."
 

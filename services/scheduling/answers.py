@@ -6,27 +6,14 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from services.chassis.projection.answers import Answer, AsKnown, as_known
 from services.chassis.projection.serving import Standing
 from services.scheduling.domain import Draft, Header
 from services.scheduling.needs import NO_EVIDENCE, NO_LEVEL, Key, Need
 from services.scheduling.seating import Plan, Seat, Unseated
 from services.scheduling.week import week_name
-
-
-class Answer(BaseModel):
-    """A part of an answer."""
-
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
-
-
-class AsKnown(Answer):
-    """What an answer stands for: everything up to a position of the log, the tick before it, and which generation says so."""
-
-    position: int
-    time: dt.datetime | None
-    generation: int
 
 
 class SeatAnswer(Answer):
@@ -110,29 +97,6 @@ class NeedsAnswer(Answer):
     as_known: AsKnown
 
 
-class PartitionAnswer(Answer):
-    """How far a partition has come: the last position applied and the next sequence of each input, and the last common tick."""
-
-    partition: int
-    positions: tuple[int, ...]
-    next: tuple[int, ...]
-    tick: dt.datetime | None
-
-
-class StandingAnswer(Answer):
-    """How far the view has come. `inputs` names the topics in the order of the partitions' lists; `parked` counts students."""
-
-    view: str
-    inputs: tuple[str, ...]
-    partitions: tuple[PartitionAnswer, ...]
-    parked: int
-    as_known: AsKnown
-
-
-def as_known(standing: Standing) -> AsKnown:
-    return AsKnown(position=standing.position, time=standing.time, generation=standing.generation)
-
-
 def plan_in_force(header: Header, plan: Plan, standing: Standing) -> PlanAnswer:
     return _plan(header, plan, standing, header.plan, header.revision)
 
@@ -180,14 +144,6 @@ def needs(school: str, by_student: Mapping[str, tuple[Need, ...]], limit: int, s
         ),
         as_known=as_known(standing),
     )
-
-
-def standing_of(view: str, inputs: tuple[str, ...], parked: int, standing: Standing) -> StandingAnswer:
-    partitions = tuple(
-        PartitionAnswer(partition=each.partition, positions=each.positions, next=each.next, tick=each.common_tick)
-        for each in standing.cursors
-    )
-    return StandingAnswer(view=view, inputs=inputs, partitions=partitions, parked=parked, as_known=as_known(standing))
 
 
 def _competency(key: Key, wanted: list[Need]) -> CompetencyAnswer:

@@ -11,6 +11,7 @@ from contracts.ids import Code, Pseudonym
 from contracts.topics import EVIDENCE_LOG, MASTERY_CHANGES, SCHEDULE_CHANGES
 from services.chassis.log import republish
 from services.chassis.postgres import Pool
+from services.chassis.projection.answers import StandingAnswer, standing_answer
 from services.chassis.web import PROBLEMS
 from services.scheduling import answers, planning, queries
 
@@ -65,10 +66,10 @@ async def needs_of_a_school(
 
 
 @router.get("/standing")
-async def standing(request: Request) -> answers.StandingAnswer:
+async def standing(request: Request) -> StandingAnswer:
     """How far the view has come, a partition at a time."""
     found, parked = await queries.standing(_pool(request))
-    return answers.standing_of(planning.VIEW, INPUTS, parked, found)
+    return standing_answer(planning.VIEW, INPUTS, parked, found)
 
 
 def _pool(request: Request) -> Pool:
