@@ -70,4 +70,25 @@ SCHEDULE_CHANGES = Topic(
     consumers=("reporting",),
 )
 
+# A publisher's own two topics. That only it may write to the one is what makes it the sender of what is there, so the broker's
+# access list is its key. What is in them is on its way: the log is `evidence.log`.
+_INBOX, _RECEIPTS = "evidence.inbox.", "evidence.receipts."
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
+def inbox_of(publisher: str) -> Topic:
+    """Where a publisher puts its submissions: a record's value is what a request's body is over HTTP. Keys are not read.
+
+    Kept for 30 days: so long may the door be closed.
+    """
+    configs = {"cleanup.policy": "delete", "retention.ms": str(30 * _DAY_MS), "retention.bytes": "-1"}
+    return Topic(_INBOX + publisher, "the publisher's choice", (), publisher, ("evidence",), configs)
+
+
+def receipts_of(publisher: str) -> Topic:
+    """What became of them, a record each. The key names the submission's place, and tells a repeat: a receipt may come twice."""
+    configs = {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY_MS), "retention.bytes": "-1"}
+    return Topic(_RECEIPTS + publisher, "topic id/partition/offset in the inbox", (), "evidence", (publisher,), configs)
+
+
 TOPICS: tuple[Topic, ...] = (EVIDENCE_LOG, MASTERY_CHANGES, SCHEDULE_CHANGES)

@@ -15,15 +15,17 @@ class Rejected(Exception):  # noqa: N818 - a refusal is an answer, not an error
     """A refusal the caller can act on.
 
     `code` is stable and machine-readable, `pointer` a JSON pointer to the field at fault ("" for the whole),
-    `expected` what would have been accepted. None of the three ever holds a value the caller sent.
+    `expected` what would have been accepted. None of the three ever holds a value the caller sent. `retry_after`: in how
+    many seconds the same may be accepted.
     """
 
-    def __init__(self, code: str, expected: str, *, pointer: str = "", status: int = 422) -> None:
+    def __init__(self, code: str, expected: str, *, pointer: str = "", status: int = 422, retry_after: int | None = None) -> None:
         super().__init__(f"{code}: expected {expected}" + (f" at {pointer}" if pointer else ""))
         self.code = code
         self.expected = expected
         self.pointer = pointer
         self.status = status
+        self.retry_after = retry_after
 
 
 class Conflict(Exception):  # noqa: N818

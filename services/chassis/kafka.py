@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.client import AIOKafkaClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 from faststream import AckPolicy
@@ -181,9 +182,22 @@ def consumer(bootstrap: str, client_id: str, *, max_records: int | None = None) 
     )
 
 
+def client(bootstrap: str, client_id: str) -> AIOKafkaClient:
+    """A bare client, to ask brokers what the other clients do not: see `foreign.py`."""
+    return AIOKafkaClient(bootstrap_servers=_servers(bootstrap), client_id=client_id, request_timeout_ms=REQUEST_MS)
+
+
+async def give_up(producer: AIOKafkaProducer) -> None:
+    """Close a producer without flushing: what is under way is sent again anyway, and flushing to a lost broker never ends."""
+    if producer._sender is not None:
+        await producer._sender.close()
+    await producer.client.close()
+    producer._closed = True
+
+
 async def partition_count(bootstrap: str, topic: str) -> int:
     """How many partitions a topic has. `Unavailable` if it does not exist, `Transient` if nobody answers."""
-    admin = await _admin(bootstrap)
+    admin = await administrator(bootstrap)
     try:
         return (await _partition_counts(admin, [topic]))[topic]
     except (KafkaError, OSError, TimeoutError) as error:
@@ -194,7 +208,7 @@ async def partition_count(bootstrap: str, topic: str) -> int:
 
 async def verify_topics(bootstrap: str, topics: Sequence[Topic], partitions: int) -> None:
     """Raise `Unavailable` unless every topic keeps everything and has `partitions` partitions. `Transient` if nobody answers."""
-    admin = await _admin(bootstrap)
+    admin = await administrator(bootstrap)
     try:
         counts = await _partition_counts(admin, [topic.name for topic in topics])
         configs = await _configs(admin, topics)
@@ -216,7 +230,8 @@ def _verify(topic: Topic, partitions: int, count: int, configs: dict[str, str]) 
         raise Unavailable(f"topic {topic.name} would lose history: it has {found}; set {wanted}, then refill it from the log")
 
 
-async def _admin(bootstrap: str) -> AIOKafkaAdminClient:
+async def administrator(bootstrap: str) -> AIOKafkaAdminClient:
+    """A started admin client, to be closed. `Transient` if nobody answers."""
     admin = AIOKafkaAdminClient(bootstrap_servers=_servers(bootstrap), client_id="cairn", request_timeout_ms=REQUEST_MS)
     try:
         await admin.start()
@@ -268,9 +283,12 @@ def _servers(bootstrap: str) -> list[str]:
 __all__ = [
     "Record",
     "TopicPartition",
+    "administrator",
     "broker",
+    "client",
     "consumer",
     "decode",
+    "give_up",
     "parse",
     "partition_count",
     "producer",

@@ -87,7 +87,9 @@ def retry_later(expected: str) -> Response:
 
 async def _rejected(_: Request, error: Exception) -> Response:
     assert isinstance(error, Rejected)
-    headers = {"www-authenticate": "Bearer"} if error.status == 401 else None
+    headers = {"www-authenticate": "Bearer"} if error.status == 401 else {}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(error.retry_after)
     return problem(error.status, error.code, error.expected, pointer=error.pointer, headers=headers)
 
 

@@ -27,13 +27,14 @@ from services.evidence.grants import Publisher
 from services.evidence.ledger import Ledger
 from services.evidence.parse import FORMS, Items, form_of, parse
 from services.evidence.publishers import Publishers
-from services.evidence.submit import Answer, Door
+from services.evidence.submit import Answer
 from services.evidence.vault import STAFF, STUDENT, Vault
 
 router = APIRouter(responses=PROBLEMS)
 
 JSON = "application/json"
 MOST_NAMES = 1000
+SUBMISSIONS_PATH = "/v1/evidence"
 
 
 async def publisher(request: Request, authorization: Annotated[str | None, Header()] = None) -> Publisher:
@@ -65,7 +66,7 @@ _SUBMISSION: dict[str, Any] = {
 
 
 @router.post(
-    "/v1/evidence",
+    SUBMISSIONS_PATH,
     openapi_extra=_SUBMISSION,
     responses={
         200: {"model": answers.Results, "description": "Every item was taken (one event: it was sent before, or is valid)"},
@@ -74,6 +75,8 @@ _SUBMISSION: dict[str, Any] = {
         207: {"model": answers.Results, "description": "Some items were refused"},
         409: {"model": Problem, "description": "One event: other content was sent under this source and id"},
         422: {"model": answers.RefusedBatch, "description": "An atomic batch with a bad item: nothing was taken"},
+        429: {"model": Problem, "description": "The publisher's quota is used up: nothing was received. See Retry-After"},
+        503: {"model": Problem, "description": "Too much to do, or a part is away: send the same again. See Retry-After"},
     },
 )
 async def submit(
@@ -83,21 +86,37 @@ async def submit(
     validate_only: Annotated[bool, Query(description="say what is wrong, and take, keep and count nothing")] = False,
 ) -> Response:
     """Submit evidence, or other events that the publisher's grant names. Answers once it is durable."""
-    door: Door = request.app.state.door
+    state = request.app.state
+    state.quotas.must_be_open(sender)
     form = form_of(request.headers.get("content-type", ""))
-    body = b""
-    try:
-        body = await read_body(request.stream(), request.headers.get("content-encoding", ""))
-        items = parse(body, form)
-    except Rejected as rejected:
-        if not validate_only:
-            await door.refuse(sender, body, rejected)
-        raise
-    if validate_only:
-        found = await door.validate(sender, items.items)
-    else:
-        found = await door.submit(sender, items.items, atomic=atomic)
+    body = await _body(request, sender, keep=not validate_only)
+    with state.load.working():
+        try:
+            items = parse(body, form)
+        except Rejected as rejected:
+            await _refuse(request, sender, body, rejected, keep=not validate_only)
+            raise
+        await state.quotas.take(sender, len(items.items))
+        if validate_only:
+            found = await state.door.validate(sender, items.items)
+        else:
+            found = await state.door.submit(sender, items.items, atomic=atomic)
     return _one(found[0]) if items.single else _many(found, items, atomic=atomic)
+
+
+async def _body(request: Request, sender: Publisher, *, keep: bool) -> bytes:
+    try:
+        return await read_body(request.stream(), request.headers.get("content-encoding", ""))
+    except Rejected as rejected:
+        await _refuse(request, sender, b"", rejected, keep=keep)
+        raise
+
+
+async def _refuse(request: Request, sender: Publisher, body: bytes, rejected: Rejected, *, keep: bool) -> None:
+    """A body that is no events counts as one, against the quota too."""
+    await request.app.state.quotas.take(sender, 1)
+    if keep:
+        await request.app.state.door.refuse(sender, body, rejected)
 
 
 def _one(answer: Answer) -> Response:

@@ -20,9 +20,12 @@ from services.chassis.web import Background, create_app
 from services.evidence import api, relay
 from services.evidence.explanations import EXPLANATIONS
 from services.evidence.held import Resubmission
+from services.evidence.inbox.readers import InboxReaders
 from services.evidence.ledger import Ledger
 from services.evidence.opening import Opened
+from services.evidence.overload import Load, Shedding
 from services.evidence.publishers import Publishers
+from services.evidence.quotas import Quotas
 from services.evidence.settings import Settings
 from services.evidence.vault import open_vault_pool, submission_key
 
@@ -47,26 +50,30 @@ async def opened(settings: Settings, process: str, size: int = GATEWAY_CONNECTIO
 
 def create_api(settings: Settings, topic: Topic = EVIDENCE_LOG) -> FastAPI:
     """The gateway. It accepts once it has compared the ledger with its topic (another than `evidence.log` in tests)."""
-    health = Health()
+    health, load = Health(), Load()
 
     @asynccontextmanager
     async def parts(app: FastAPI) -> AsyncIterator[Sequence[Background]]:
         async with opened(settings, "evidence.serve") as has:
             app.state.opened, app.state.pool = has, has.pool
             app.state.ledger, app.state.vault, app.state.door = has.ledger, has.vault, has.door
-            app.state.publishers = Publishers(has.pool)
+            app.state.publishers, app.state.quotas, app.state.load = Publishers(has.pool), Quotas(has.pool, settings.quota), load
             app.state.operator_key = None if settings.mode == "local" else settings.operator_key.get_secret_value()
             _watch(health, has)
-            yield [Background("compare", lambda: keep_comparing(has.ledger, settings.required("kafka"), topic))]
+            yield [
+                Background("compare", lambda: keep_comparing(has.ledger, settings.required("kafka"), topic)),
+                Background("load", load.watch),
+            ]
 
     app = create_app("Cairn evidence", health=health, parts=parts, explanations=EXPLANATIONS)
+    app.add_middleware(Shedding, load=load, path=api.SUBMISSIONS_PATH)
     app.include_router(api.router)
     _describe_submissions(app)
     return app
 
 
 def create_worker(settings: Settings, topic: Topic = EVIDENCE_LOG) -> FastAPI:
-    """The worker: it opens the log, publishes it, lets time pass in it, and lets in what was held. Any number may run."""
+    """The worker: opens the log, publishes it, lets time pass in it, reads inboxes, lets in what was held. Any number may run."""
     health = Health()
 
     @asynccontextmanager
@@ -81,6 +88,7 @@ def create_worker(settings: Settings, topic: Topic = EVIDENCE_LOG) -> FastAPI:
                 Background("relay", relaying.run),
                 Background("timer", relay.Timer(has.ledger, kafka, topic).run),
                 Background("held", Resubmission(has.door, has.pool).run),
+                Background("inboxes", InboxReaders(has.door, has.pool, kafka, Quotas(has.pool, settings.quota)).run),
             ]
 
     return create_app("Cairn evidence worker", health=health, parts=parts)

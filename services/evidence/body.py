@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import AsyncIterator
 
@@ -9,16 +10,22 @@ from services.chassis.errors import Rejected
 
 # Of the events themselves, however they were packed.
 MAX_REQUEST_BYTES = 1024 * 1024
+# A mebibyte takes a slow line 10 s. Somebody who takes longer keeps others out: so many requests and bytes are under way at most.
+BODY_SECONDS = 20.0
 _GZIP = 16 + zlib.MAX_WBITS  # zlib's way of saying: a gzip header and trailer, nothing else
 
 
 async def read_body(chunks: AsyncIterator[bytes], encoding: str) -> bytes:
     """The whole body, at most `MAX_REQUEST_BYTES`. `encoding` is the Content-Encoding. Raises `Rejected`."""
-    match encoding.strip().lower():
-        case "" | "identity":
-            return await _plain(chunks)
-        case "gzip" | "x-gzip":
-            return await _unpacked(chunks)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            match encoding.strip().lower():
+                case "" | "identity":
+                    return await _plain(chunks)
+                case "gzip" | "x-gzip":
+                    return await _unpacked(chunks)
+    except TimeoutError:
+        raise Rejected("body-too-slow", f"the whole body within {BODY_SECONDS:g} s", status=408) from None
     raise Rejected("unsupported-encoding", "Content-Encoding gzip, or none", status=415)
 
 

@@ -16,17 +16,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from contracts.topics import inbox_of, receipts_of
 from services.chassis.errors import Rejected
 from services.chassis.postgres import Pool, create_pool
 from services.chassis.telemetry import configure
 from services.chassis.web import run
 from services.evidence import grants
+from services.evidence.inbox.opening import open_inbox
 from services.evidence.publishers import keyhash, new_key
+from services.evidence.quotas import LEAST_QUOTA
 from services.evidence.roster.command import import_roster
 from services.evidence.roster.guard import Accepted
 from services.evidence.roster.importing import Summary
 from services.evidence.settings import Settings
 from services.evidence.store import publishers as store
+from services.evidence.store.inbox import restart as restart_inbox
 from services.evidence.store.publishers import Listed
 from services.evidence.welcome import curl
 
@@ -106,6 +110,37 @@ def revoke(name: str) -> None:
     if not _with_pool(lambda pool: store.revoke(pool, name)):
         raise Rejected("unknown-publisher", "a publisher that has a key (`cairn publisher list`)")
     click.echo(f"{name} can send nothing more, in five seconds at the latest.")
+
+
+@publisher.command("inbox")
+@click.argument("name")
+@click.option("--partitions", default=4, show_default=True, type=click.IntRange(1, 64), help="Of each topic that is made.")
+@click.option("--restart", is_flag=True, help="Take everything in it again, as duplicates: after its topic was cut short.")
+def inbox(name: str, partitions: int, restart: bool) -> None:
+    """Let the publisher NAME send through Kafka too: evidence.inbox.NAME, answered on evidence.receipts.NAME.
+
+    Whoever may write to the topic is taken for the publisher. A local stack makes both topics and lets everybody in; in production
+    they come with their access list first, from k8s/components/inbox.
+    """
+    settings = Settings()
+    local = settings.mode == "local"
+    kafka = settings.required("kafka")
+    _with_pool(lambda pool: open_inbox(pool, kafka, name, partitions, make=local))
+    if restart:
+        _with_pool(lambda pool: restart_inbox(pool, name))
+    click.echo(f"{name} may send to {inbox_of(name).name}; what becomes of it is on {receipts_of(name).name}.")
+
+
+@publisher.command("quota")
+@click.argument("name")
+@click.argument("quota", type=click.IntRange(LEAST_QUOTA, 10_000_000), required=False)
+def quota(name: str, quota: int | None) -> None:
+    """Let the publisher NAME send QUOTA events a second; without QUOTA, as many as CAIRN_QUOTA says. Over all doors together."""
+    if not _with_pool(lambda pool: store.set_quota(pool, name, quota)):
+        raise Rejected("unknown-publisher", "a publisher that is there (`cairn publisher list`)")
+    click.echo(
+        f"{name} may send {f'{quota} events a second' if quota else 'what CAIRN_QUOTA says'}, in five seconds at the latest."
+    )
 
 
 @publisher.command("list")

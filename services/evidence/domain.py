@@ -7,10 +7,11 @@ received = accepted + duplicate + rejected + held, a publisher, always.
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import NamedTuple
+from uuid import UUID
 
 from contracts.ids import uuid7_day
 from services.chassis.errors import Conflict
@@ -98,6 +99,36 @@ class Hold:
     payload: bytes
 
 
+class Told(NamedTuple):
+    """What a publisher is told about the record at an offset of its inbox."""
+
+    offset: int
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A move in a partition of a publisher's inbox: from `next`, where its reader saw it, to `following`."""
+
+    publisher: str
+    topic: UUID
+    partition: int
+    next: int
+    following: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a batch brings along from an inbox: the cursor moves with it or nothing happens, and its outcomes are told."""
+
+    cursor: Cursor
+    tell: Callable[[Sequence[Outcome]], Sequence[Told]]
+
+
+class Taken(Exception):  # noqa: N818
+    """A cursor does not stand where its reader saw it: somebody else has taken these records, and counted them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """What one transaction takes. `atomic`: if one item is refused or conflicts, none is appended and all count as rejected."""
@@ -106,6 +137,7 @@ class Batch:
     refusals: tuple[Refusal, ...] = ()
     holds: tuple[Hold, ...] = ()
     atomic: bool = False
+    delivery: Delivery | None = None
 
 
 class Receipt(NamedTuple):

@@ -29,6 +29,16 @@ BODY: Explanations = {
         f"The events of the request are more than 1 MiB, unpacked. {_BODY}", "Send them in several requests."
     ),
     "too-many-events": Explanation(f"A request holds at most 500 events. {_BODY}", "Send them in several requests."),
+    "body-too-slow": Explanation(f"The body took longer than 20 s to come. {_BODY}", "Send less at once, or on a faster line."),
+    "quota-exceeded": Explanation(
+        "The publisher has sent as many events as its quota allows, over all doors together. Nothing was received.",
+        "Send the same again after the seconds in Retry-After. If that is too slow for good, ask district IT for a wider quota "
+        "(`cairn publisher quota`).",
+    ),
+    "overloaded": Explanation(
+        "The service has more to do than it can, and took nothing of this request.",
+        "Send the same again after the seconds in Retry-After, and wait longer each time: the publishers' client does.",
+    ),
     "no-events": Explanation(f"The request holds no event. {_BODY}", "Send one at least."),
     "not-a-batch": Explanation(
         f"application/cloudevents-batch+json is a JSON array. {_BODY}",
@@ -106,6 +116,21 @@ CORRECTION: Explanations = {
     ),
 }
 
+INBOX: Explanations = {
+    "no-value": Explanation("A record of the inbox has no value.", "Put the events in the value. The key is not read."),
+    "batch-too-large": Explanation(
+        "A batch of records holds more than 16 MiB once it is unpacked, so none of it was read. It counts as one.",
+        "Set the producer's batch size to 1 MiB; evidence does not pack that tight.",
+    ),
+    "corrupt-batch": Explanation(
+        "A batch of records cannot be unpacked, or what is in it is no records. The records before the fault came in.",
+        "Use a released Kafka client, with any of its compressions.",
+    ),
+    "old-record-format": Explanation(
+        "The record is in a format that Kafka's clients stopped writing with version 0.11.", "Use a newer client."
+    ),
+}
+
 COMMAND: Explanations = {
     "name-taken": Explanation("A publisher bears this name already.", "Choose another, or go on with the key it has."),
     "unknown-publisher": Explanation("No publisher of this name has a key in force.", "List them: `cairn publisher list`."),
@@ -127,4 +152,4 @@ COMMAND: Explanations = {
     ),
 }
 
-EXPLANATIONS: Explanations = {**BODY, **ITEM, **CORRECTION, **COMMAND}
+EXPLANATIONS: Explanations = {**BODY, **INBOX, **ITEM, **CORRECTION, **COMMAND}

@@ -25,13 +25,15 @@ IMPLIED = {EvidenceSubmitted.TYPE: frozenset({EvidenceRetracted.TYPE, EvidenceSu
 class Publisher:
     """Who sends. `types` are full event types, `schools` the school codes it may speak about (None: all of the district's).
 
-    `corrects_all`: it may correct what others sent, as district IT may.
+    `corrects_all`: it may correct what others sent, as district IT may. `quota`: events a second that it may send (None: what
+    the service's setting says).
     """
 
     name: str
     types: frozenset[str] = DEFAULT_TYPES
     schools: frozenset[str] | None = None
     corrects_all: bool = False
+    quota: int | None = None
 
     def may_send(self, type: str) -> bool:
         """Whether its grant names this type, or one that implies it."""

@@ -16,12 +16,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from contracts.topics import EVIDENCE_LOG, Topic
 from services.chassis.errors import Conflict, Unavailable
 from services.chassis.log import tail
-from services.chassis.postgres import Connection, Pool, once, passing, retry
+from services.chassis.postgres import Connection, Pool, Queryable, once, passing, retry
 from services.evidence.deduplication import Counts, Key, Past, Sifted, Standing, key_of, sift
 from services.evidence.domain import (
     Abandoned,
     Batch,
     Conflicting,
+    Delivery,
     Draft,
     Foreign,
     Held,
@@ -31,9 +32,10 @@ from services.evidence.domain import (
     RecordBegun,
     Refusal,
     Refused,
+    Taken,
 )
 from services.evidence.sequencing import Head, Row, crosses, leaf_of, number, number_tick, opened
-from services.evidence.store import days, quarantine, records
+from services.evidence.store import days, inbox, quarantine, records
 from services.evidence.store import ledger as store
 from services.evidence.store.feed import LedgerFeed
 
@@ -93,28 +95,31 @@ class Ledger:
 
         `Conflict`: a draft was resolved under another merge counter, or (`RecordBegun`) before its key was known; resolve again.
         `Unavailable`: this ledger and its topic do not belong together. `Transient`: try again; what was taken after all is then
-        a duplicate with the same receipt.
+        a duplicate with the same receipt. `Taken`: the batch comes from an inbox, and somebody else has taken it.
         """
         self._must_have_compared()
         if not batch.drafts and not batch.holds and not quarantine.pairs_to_release(batch):
-            if batch.refusals:
+            if batch.refusals or batch.delivery:
                 await once(self._pool, lambda connection: self._refuse(connection, batch))
             return []
         items: tuple[Draft | Hold, ...] = batch.drafts + batch.holds
         keys = [key_of(item) for item in items]
         plan, receipts = await once(self._pool, lambda connection: self._append(connection, batch, keys))
         self._saw(plan.head)
-        return await self._outcomes(plan.sifted, receipts)
+        return await _outcomes(self._pool, plan.sifted, receipts)
 
     async def _refuse(self, connection: Connection, batch: Batch) -> tuple[str, None]:
         """Refusals alone touch neither head nor log."""
+        await _move(connection, batch.delivery)
         sifted = sift(batch, Past({}), 0)
         xid = await store.count(connection, sifted.counts)
         await _keep(connection, sifted)
+        await _answer(connection, batch.delivery, [])
         return xid, None
 
     async def _append(self, connection: Connection, batch: Batch, keys: Sequence[Key]) -> tuple[str, tuple[Plan, list[Receipt]]]:
         head, now, xid = await self._lock(connection)
+        await _move(connection, batch.delivery)
         if any(draft.merges != head.merges for draft in batch.drafts if draft.subject):
             raise Conflict("identifiers were merged meanwhile: resolve again")
         await _know_the_same_records(connection, batch)
@@ -122,6 +127,8 @@ class Ledger:
         if past != NOTHING:
             plan = _plan(batch, past, head, now)
         _, receipts = await asyncio.gather(_carry_out(connection, plan), _receipts(plan))
+        if batch.delivery:
+            await _answer(connection, batch.delivery, await _outcomes(connection, plan.sifted, receipts))
         return xid, (plan, receipts)
 
     async def _lock(self, connection: Connection) -> tuple[Head, datetime, str]:
@@ -142,18 +149,6 @@ class Ledger:
             self._compared = False
             raise Unavailable(f"the ledger ends at {head.position}, and this process saw {floor}. {tail.REMEDY}")
         self._floor = max(self._floor, head.position)
-
-    async def _outcomes(self, sifted: Sifted, new: list[Receipt]) -> list[Outcome]:
-        """An outcome for each standing. Receipts of duplicates come from the log."""
-        if len(new) == len(sifted.standings):
-            return list(new)
-        receipts = {receipt.position: receipt for receipt in new}
-        older = {at for standing, at in sifted.standings if standing is Standing.DUPLICATE and at is not None} - receipts.keys()
-        if older:
-            with passing():
-                found = await store.records_at(self._pool, older)
-            receipts |= {at: Receipt(at, leaf_of(record), time) for at, (time, record) in found.items()}
-        return [_outcome(standing, at, receipts) for standing, at in sifted.standings]
 
     # Time passes
 
@@ -290,6 +285,31 @@ async def _carry_out(connection: Connection, plan: Plan) -> None:
 async def _receipts(plan: Plan) -> list[Receipt]:
     """The receipts of what the plan appends. Leaves are hashed while the database writes."""
     return [Receipt(row[0], leaf_of(row[-1]), row[1]) for row in plan.rows]
+
+
+async def _outcomes(on: Queryable, sifted: Sifted, new: list[Receipt]) -> list[Outcome]:
+    """An outcome for each standing. Receipts of duplicates come from the log."""
+    if len(new) == len(sifted.standings):
+        return list(new)
+    receipts = {receipt.position: receipt for receipt in new}
+    older = {at for standing, at in sifted.standings if standing is Standing.DUPLICATE and at is not None} - receipts.keys()
+    if older:
+        with passing():
+            found = await store.records_at(on, older)
+        receipts |= {at: Receipt(at, leaf_of(record), time) for at, (time, record) in found.items()}
+    return [_outcome(standing, at, receipts) for standing, at in sifted.standings]
+
+
+async def _move(connection: Connection, delivery: Delivery | None) -> None:
+    """Move the cursor that a batch comes with. Before anything is written, and after the head: so everywhere."""
+    if delivery and not await inbox.move(connection, delivery.cursor):
+        raise Taken
+
+
+async def _answer(connection: Connection, delivery: Delivery | None, outcomes: Sequence[Outcome]) -> None:
+    """Keep what is to be told about a batch that comes from an inbox."""
+    if delivery and (told := delivery.tell(outcomes)):
+        await inbox.answer(connection, delivery.cursor, told)
 
 
 async def _keep(connection: Connection, sifted: Sifted) -> None:

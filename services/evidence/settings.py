@@ -24,6 +24,12 @@ class Settings(ServiceSettings):
     operator_key: SecretStr = Field(
         default=SecretStr(""), description="bearer key of the operators' addresses, which refuse without it; local mode needs none"
     )
+    quota: int = Field(
+        default=5000,
+        ge=50,
+        le=10_000_000,
+        description="events a second that a publisher may send, unless it has a quota of its own",
+    )
     log_name: str = Field(default="evidence.log", description="the log's name; read only when it is opened")
     partitions: int = Field(default=8, ge=1, le=1024, description="partitions of every topic; read only when the log is opened")
     timezone: str = Field(

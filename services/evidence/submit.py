@@ -21,6 +21,8 @@ from services.evidence.domain import (
     Abandoned,
     Batch,
     Conflicting,
+    Cursor,
+    Delivery,
     Draft,
     Foreign,
     Held,
@@ -29,6 +31,7 @@ from services.evidence.domain import (
     Receipt,
     RecordBegun,
     Refusal,
+    Told,
     Valid,
 )
 from services.evidence.gather import Gatherer
@@ -83,6 +86,14 @@ class TurnedAway:
 Placed = Draft | Hold | TurnedAway
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Items from an inbox: the cursor that moves with them, and how their answers are told. Both in the ledger's transaction."""
+
+    cursor: Cursor
+    tell: Callable[[Sequence[Answer]], Sequence[Told]]
+
+
 class Door:
     """The way into the ledger, shared by all doors of a process. `key` is the vault's key of submission hashes."""
 
@@ -94,13 +105,18 @@ class Door:
         self._schools_of = schools_of
         self._sameness = keyed(key)
 
-    async def submit(self, publisher: Publisher, items: Sequence[Item], *, atomic: bool = False) -> list[Answer]:
-        """An answer for each item, in order. Everything accepted or held is durable once this returns."""
+    async def submit(
+        self, publisher: Publisher, items: Sequence[Item], *, atomic: bool = False, arrival: Arrival | None = None
+    ) -> list[Answer]:
+        """An answer for each item, in order. Everything accepted or held is durable once this returns.
+
+        `Taken`: the items arrived in an inbox, and somebody else has taken them.
+        """
         passed = [self.admit(item, publisher) for item in items]
         for _ in range(MOST_RESOLUTIONS):
             try:
                 placed = await self.place(passed, publisher)
-                answers = await self._append(placed, atomic=atomic)
+                answers = await self._append(placed, atomic=atomic, arrival=arrival)
             except RecordBegun:
                 continue
             except Conflict:
@@ -156,16 +172,22 @@ class Door:
         schools = await self._schools_of(students)
         return frozenset(each for each in students if not publisher.may_speak_about_student_at(schools.get(each, frozenset())))
 
-    async def _append(self, placed: Sequence[Placed], *, atomic: bool) -> list[Answer]:
+    async def _append(self, placed: Sequence[Placed], *, atomic: bool, arrival: Arrival | None) -> list[Answer]:
         """One append for all; a single draft shares one with others that are under way."""
-        if len(placed) == 1 and isinstance(placed[0], Draft):
+        if len(placed) == 1 and isinstance(placed[0], Draft) and arrival is None:
             return [Answer(placed[0].source, placed[0].id, await self._gatherer.submit(placed[0]))]
         drafts = tuple(each for each in placed if isinstance(each, Draft))
         holds = tuple(each for each in placed if isinstance(each, Hold))
         refusals = tuple(each.refusal for each in placed if isinstance(each, TurnedAway))
-        found = await self.ledger.append(Batch(drafts, refusals, holds, atomic))
-        of_drafts, of_holds = iter(found[: len(drafts)]), iter(found[len(drafts) :])
-        return [_answer(each, of_drafts if isinstance(each, Draft) else of_holds) for each in placed]
+        delivery = None if arrival is None else Delivery(arrival.cursor, lambda found: arrival.tell(_answers(placed, found)))
+        return _answers(placed, await self.ledger.append(Batch(drafts, refusals, holds, atomic, delivery)))
+
+
+def _answers(placed: Sequence[Placed], found: Sequence[Outcome]) -> list[Answer]:
+    """An answer for each item, from the ledger's outcomes: of the drafts, then of the holds."""
+    drafts = sum(isinstance(each, Draft) for each in placed)
+    of_drafts, of_holds = iter(found[:drafts]), iter(found[drafts:])
+    return [_answer(each, of_drafts if isinstance(each, Draft) else of_holds) for each in placed]
 
 
 def _answer(placed: Placed, found: Iterator[Outcome | Valid]) -> Answer:

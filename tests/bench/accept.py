@@ -47,7 +47,7 @@ ROUNDS = 6
 EVENTS = {500: 10_000, 100: 10_000, 1: 2_000}  # a round
 SEED = 20261124
 READY_SECONDS = 60
-PUBLISHER = Publisher("bench")
+PUBLISHER = Publisher("bench", quota=10_000_000)
 SAMENESS = keyed(b"k" * 32)
 
 

@@ -18,7 +18,7 @@ from contracts.asyncapi import asyncapi
 from contracts.codec import RECORDS
 from contracts.events import EVENTS
 from contracts.schema import Schema, opened, writers_schemas
-from contracts.topics import TOPICS
+from contracts.topics import TOPICS, inbox_of, receipts_of
 from tests.contracts import compatibility
 from tests.contracts.compatibility import breaks
 
@@ -167,7 +167,9 @@ def test_asyncapi_is_a_document_of_version_3() -> None:
 
 def test_asyncapi_says_what_the_topics_registry_says() -> None:
     document = asyncapi()
-    assert set(document["channels"]) == {topic.name for topic in TOPICS}
+    publishers = {inbox_of("{publisher}").name, receipts_of("{publisher}").name}
+    assert set(document["channels"]) == {topic.name for topic in TOPICS} | publishers
+    assert all(document["channels"][name]["parameters"].keys() == {"publisher"} for name in publishers)
     for topic in TOPICS:
         assert {document["components"]["messages"][name]["name"] for name in document["channels"][topic.name]["messages"]} == {
             event.TYPE for event in topic.events

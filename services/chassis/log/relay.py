@@ -120,7 +120,7 @@ class Relay(Generic[C]):
             self.problem = None
             await self._relay(producer, following)
         finally:
-            await _give_up(producer)
+            await kafka.give_up(producer)
 
     async def _relay(self, producer: AIOKafkaProducer, following: list[int]) -> None:
         """Read, send, look at the answers, without end. `following`: the next sequence to send in each partition."""
@@ -208,14 +208,6 @@ def _fill(batch: Any, entries: Sequence[Entry]) -> int:
         if batch.append(key=entry.key, value=entry.record, timestamp=entry.timestamp, headers=headers) is None:
             return count
     return len(entries)
-
-
-async def _give_up(producer: AIOKafkaProducer) -> None:
-    """Close a producer without flushing: what is under way is sent again anyway, and flushing to a lost broker never ends."""
-    if producer._sender is not None:
-        await producer._sender.close()
-    await producer.client.close()
-    producer._closed = True
 
 
 def _look_at(answer: asyncio.Future[Any]) -> None:

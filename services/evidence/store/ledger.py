@@ -144,7 +144,8 @@ async def count(connection: Connection, counts: Mapping[str, Counts]) -> str:
 
     Gives the transaction's id.
     """
-    await connection.execute(COUNT, *_added(counts))
+    if counts:
+        await connection.execute(COUNT, *_added(counts))
     xid: str = await connection.fetchval(f"SELECT {XID}")
     return xid
 

@@ -11,14 +11,15 @@ import asyncpg
 from services.chassis.postgres import Connection, Pool
 from services.evidence.grants import Publisher
 
-COLUMNS = "name, types, schools"
+COLUMNS = "name, types, schools, quota"
 ADD = """
-INSERT INTO public.publishers (name, keyhash, types, schools) VALUES ($1, $2, $3, $4)
+INSERT INTO public.publishers (name, keyhash, types, schools, quota) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (name) DO NOTHING
 RETURNING name
 """
 BY_KEY = f"SELECT {COLUMNS} FROM public.publishers WHERE keyhash = $1 AND revoked IS NULL"
 BY_NAME = f"SELECT {COLUMNS} FROM public.publishers WHERE name = $1"
+SET_QUOTA = "UPDATE public.publishers SET quota = $2 WHERE name = $1 RETURNING name"
 REVOKE = "UPDATE public.publishers SET revoked = now() WHERE name = $1 AND revoked IS NULL RETURNING name"
 LIST = f"SELECT {COLUMNS}, created, revoked, keyhash IS NOT NULL AS keyed FROM public.publishers ORDER BY name"
 
@@ -36,7 +37,7 @@ class Listed:
 async def add(connection: Connection | Pool, publisher: Publisher, keyhash: bytes | None) -> bool:
     """Add a publisher; False when the name is taken."""
     schools = None if publisher.schools is None else sorted(publisher.schools)
-    return await connection.fetchval(ADD, publisher.name, keyhash, sorted(publisher.types), schools) is not None
+    return await connection.fetchval(ADD, publisher.name, keyhash, sorted(publisher.types), schools, publisher.quota) is not None
 
 
 async def by_key(connection: Connection | Pool, keyhash: bytes) -> Publisher | None:
@@ -54,18 +55,24 @@ async def revoke(connection: Connection | Pool, name: str) -> bool:
     return await connection.fetchval(REVOKE, name) is not None
 
 
+async def set_quota(connection: Connection | Pool, name: str, quota: int | None) -> bool:
+    """Give a publisher a quota of its own, or (None) the setting's; False when there is none of this name."""
+    return await connection.fetchval(SET_QUOTA, name, quota) is not None
+
+
 async def listed(connection: Connection | Pool) -> list[Listed]:
     """Every publisher, by name."""
     rows = await connection.fetch(LIST)
-    return [Listed(_made(row), row["created"], row["revoked"], row["keyed"]) for row in rows]
+    return [Listed(granted(row), row["created"], row["revoked"], row["keyed"]) for row in rows]
 
 
 def _publisher(row: asyncpg.Record | None) -> Publisher | None:
-    return None if row is None else _made(row)
+    return None if row is None else granted(row)
 
 
-def _made(row: asyncpg.Record) -> Publisher:
-    return Publisher(row["name"], frozenset(row["types"]), _all_or(row["schools"]))
+def granted(row: asyncpg.Record) -> Publisher:
+    """A publisher with its grant, from a row that has its columns."""
+    return Publisher(row["name"], frozenset(row["types"]), _all_or(row["schools"]), quota=row["quota"])
 
 
 def _all_or(schools: Iterable[str] | None) -> frozenset[str] | None:
