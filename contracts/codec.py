@@ -71,6 +71,8 @@ _EXTENSIONS = (
     "resolvedfrom",
     "originalposition",
     "sharedwith",
+    "correctionreason",
+    "originalhash",
 )
 
 

@@ -40,6 +40,8 @@ class Event(BaseModel, Generic[D_co]):
     publisher's and together unique. `submissionhash` tells a resend from a conflict. A reference event has no `subject`.
     `resolvedfrom` is the identifier's own pseudonym where a merge has it lead to another, the `subject`. `originalposition` makes
     a copy of the event that stands there. `sharedwith` are the other students who hold this event (see `holders`).
+    With an `originalhash`, the publisher's own submission was refused, and `actor` corrected it at the door for `correctionreason`.
+    That hash is of the refused bytes, an HMAC like `submissionhash`: from a plain one an identifier could be guessed.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
@@ -60,6 +62,8 @@ class Event(BaseModel, Generic[D_co]):
     resolvedfrom: Pseudonym | None = None
     originalposition: Position | None = None
     sharedwith: Sharers | None = None
+    correctionreason: Code | None = None
+    originalhash: Hash | None = None
     data: D_co
     position: Position
     recordedtime: AwareDatetime

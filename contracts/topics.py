@@ -36,6 +36,7 @@ EVIDENCE_LOG = Topic(
         e.EvidenceRetracted,
         e.EvidenceSuperseded,
         e.EvidenceCarried,
+        e.SandboxSubmitted,
         e.AssessorRevoked,
         e.AssessorReinstated,
         e.StudentMerged,
@@ -69,6 +70,14 @@ SCHEDULE_CHANGES = Topic(
     producer="scheduling",
     consumers=("reporting",),
 )
+# For publishers and district IT to watch, not for folds: what was refused at the doors, and why.
+EVIDENCE_REJECTED = Topic(
+    name="evidence.rejected",
+    key="publisher's name (records have no key)",
+    events=(e.SubmissionRejected,),
+    producer="evidence",
+    consumers=(),
+)
 
 # A publisher's own two topics. That only it may write to the one is what makes it the sender of what is there, so the broker's
 # access list is its key. What is in them is on its way: the log is `evidence.log`.
@@ -91,4 +100,4 @@ def receipts_of(publisher: str) -> Topic:
     return Topic(_RECEIPTS + publisher, "topic id/partition/offset in the inbox", (), "evidence", (publisher,), configs)
 
 
-TOPICS: tuple[Topic, ...] = (EVIDENCE_LOG, MASTERY_CHANGES, SCHEDULE_CHANGES)
+TOPICS: tuple[Topic, ...] = (EVIDENCE_LOG, MASTERY_CHANGES, SCHEDULE_CHANGES, EVIDENCE_REJECTED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contracts.envelope import Data
 from contracts.events.corrections import AssessorReinstated, AssessorRevoked, EvidenceRetracted, EvidenceSuperseded
+from contracts.events.doors import SandboxSubmitted, SubmissionRejected
 from contracts.events.evidence import Evidence, EvidenceCarried, EvidenceSubmitted
 from contracts.events.frameworks import FrameworkPublished, PolicyPublished, ScalePublished
 from contracts.events.identities import StudentMerged, StudentUnmerged
@@ -41,6 +42,8 @@ EVENTS: dict[str, type[Data]] = {
         PlanPublished,
         SeatAssigned,
         SeatReleased,
+        SandboxSubmitted,
+        SubmissionRejected,
     )
 }
 
@@ -62,6 +65,7 @@ __all__ = [
     "PlanPublished",
     "PolicyPublished",
     "ProgrammeChanged",
+    "SandboxSubmitted",
     "ScalePublished",
     "SchoolRegistered",
     "SeatAssigned",
@@ -72,4 +76,5 @@ __all__ = [
     "StudentTransferred",
     "StudentUnmerged",
     "StudentWithdrawn",
+    "SubmissionRejected",
 ]

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 # By pydantic's error type; the names in braces are from the error's context, which holds the rule and never the input.
 _EXPECTED = {
     "missing": "this field to be there",
-    "extra_forbidden": "no field of this name",
+    "extra_forbidden": "no fields but the contract's",
     "string_type": "a string",
     "string_too_short": "at least {min_length} characters",
     "string_too_long": "at most {max_length} characters",
@@ -75,7 +75,9 @@ def fault_of(details: ErrorDetails, prefix: str = "") -> Fault:
     """One pydantic error as a `Fault`."""
     template = _EXPECTED.get(details["type"], "a value of another kind")
     expected = template.format_map(details.get("ctx", {}))
-    return Fault(prefix + pointer(details["loc"]), expected)
+    # The name of a field that nobody knows is the sender's own words: the object that holds it is told instead.
+    location = details["loc"][:-1] if details["type"] == "extra_forbidden" else details["loc"]
+    return Fault(prefix + pointer(location), expected)
 
 
 def pointer(location: Iterable[str | int]) -> str:

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.codec import prepare, timestamp
 from contracts.envelope import Data
-from contracts.events import EVENTS, EvidenceRetracted, EvidenceSubmitted, EvidenceSuperseded
+from contracts.events import EVENTS, Evidence, EvidenceRetracted, EvidenceSubmitted, EvidenceSuperseded, SandboxSubmitted
 from contracts.ids import EventId, Source
 from contracts.submissions import (
     SUBMISSIONS,
@@ -212,8 +212,11 @@ def draft(
     student = admitted.students[0] if admitted.students else None
     subject = people.pseudonyms[student] if student else None
     sharedwith = found.sharers(subject) if found and subject else ()
+    data = _data(submission, people.pseudonyms, found)
+    if publisher.sandbox:
+        data = _rehearsed(data)
     prepared = prepare(
-        _data(submission, people.pseudonyms, found),
+        data,
         id=submission.id,
         source=submission.source,
         time=submission.time,
@@ -232,7 +235,7 @@ def draft(
         id=submission.id,
         day=admitted.day,
         subject=subject,
-        type=submission.type,
+        type=data.TYPE,
         submissionhash=admitted.submissionhash,
         prepared=prepared,
         merges=people.merges,
@@ -241,7 +244,14 @@ def draft(
         held=held,
         sharedwith=sharedwith,
         link=_link(admitted, found),
+        occurred=submission.time,
     )
+
+
+def _rehearsed(data: Data) -> SandboxSubmitted:
+    """Evidence as another event, which no fold takes for evidence."""
+    assert isinstance(data, EvidenceSubmitted)  # a sandbox may send nothing else
+    return SandboxSubmitted(evidence=Evidence.model_validate(dict(data)))
 
 
 def _link(admitted: Admitted, found: Found | None) -> Link | None:

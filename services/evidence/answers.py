@@ -14,6 +14,7 @@ from services.chassis.errors import Rejected
 from services.chassis.problems import Problem
 from services.evidence.deduplication import OTHER_STUDENT
 from services.evidence.domain import Abandoned, Conflicting, Foreign, Held, Receipt, Refused, Valid
+from services.evidence.mine import ScorecardTold
 from services.evidence.submit import Answer
 
 Word = Literal["accepted", "duplicate", "held", "rejected", "valid"]
@@ -86,6 +87,29 @@ class Publishers(BaseModel):
     """The counters of every publisher that has sent anything."""
 
     publishers: list[Counts]
+
+
+class Scorecards(BaseModel):
+    """Of every publisher, by name."""
+
+    scorecards: list[ScorecardTold]
+
+
+class Heap(BaseModel):
+    """How many of a publisher's are rejected, or held, for one reason."""
+
+    publisher: str
+    standing: Literal["rejected", "held"]
+    reason: str
+    count: int
+    oldest: datetime
+    newest: datetime
+
+
+class Quarantine(BaseModel):
+    """By publisher, standing and reason."""
+
+    quarantine: list[Heap]
 
 
 class Log(BaseModel):

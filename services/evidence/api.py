@@ -19,7 +19,7 @@ from contracts.topics import EVIDENCE_LOG
 from services.chassis.errors import Rejected
 from services.chassis.log import republish
 from services.chassis.problems import PROBLEM_JSON, PROBLEMS, Problem, problem
-from services.evidence import answers
+from services.evidence import answers, mine
 from services.evidence.answers import ABANDONED, CONFLICT, FOREIGN
 from services.evidence.body import read_body
 from services.evidence.domain import Conflicting, Foreign, Held, Receipt, Refused, Valid
@@ -27,6 +27,7 @@ from services.evidence.grants import Publisher
 from services.evidence.ledger import Ledger
 from services.evidence.parse import FORMS, Items, form_of, parse
 from services.evidence.publishers import Publishers
+from services.evidence.store import kept
 from services.evidence.submit import Answer
 from services.evidence.vault import STAFF, STUDENT, Vault
 
@@ -209,6 +210,19 @@ async def publishers(request: Request) -> answers.Publishers:
     )
 
 
+@router.get("/v1/scorecards", dependencies=[Depends(operator)])
+async def scorecards(request: Request) -> answers.Scorecards:
+    """How every publisher delivers, and whether one has gone silent."""
+    return answers.Scorecards(scorecards=await mine.scorecards_of(request.app.state.pool))
+
+
+@router.get("/v1/quarantine", dependencies=[Depends(operator)])
+async def quarantine(request: Request) -> answers.Quarantine:
+    """What was refused and is kept, and what waits: how much, by publisher and reason."""
+    found = await kept.summary(request.app.state.pool)
+    return answers.Quarantine(quarantine=[answers.Heap.model_validate(each, from_attributes=True) for each in found])
+
+
 class _Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -244,4 +258,5 @@ def _people(found: list[Any]) -> answers.People:
     return answers.People(people=[answers.Person(pseudonym=each.pseudonym, given=each.given, family=each.family) for each in found])
 
 
+router.include_router(mine.routes(publisher))
 router.include_router(republish.routes(EVIDENCE_LOG.name, lambda request: request.app.state.pool))

@@ -17,7 +17,7 @@ from services.chassis.errors import Transient, Unavailable
 from services.chassis.health import Health
 from services.chassis.postgres import create_pool
 from services.chassis.web import Background, create_app
-from services.evidence import api, relay
+from services.evidence import announcing, api, relay
 from services.evidence.explanations import EXPLANATIONS
 from services.evidence.held import Resubmission
 from services.evidence.inbox.readers import InboxReaders
@@ -27,6 +27,7 @@ from services.evidence.overload import Load, Shedding
 from services.evidence.publishers import Publishers
 from services.evidence.quotas import Quotas
 from services.evidence.settings import Settings
+from services.evidence.silence import Silence
 from services.evidence.vault import open_vault_pool, submission_key
 
 log = logging.getLogger(__name__)
@@ -82,13 +83,17 @@ def create_worker(settings: Settings, topic: Topic = EVIDENCE_LOG) -> FastAPI:
             kafka = settings.required("kafka")
             head = await has.ledger.open(settings.log_name, settings.partitions, settings.timezone)
             relaying = relay.relay(has.pool, head.partitions, kafka, topic)
+            telling = announcing.relay(has.pool, head.partitions, kafka)
             _watch(health, has)
             health.add_ready("relay", relaying.ready)
+            health.add_ready("announcements", telling.ready)
             yield [
                 Background("relay", relaying.run),
+                Background("announcements", telling.run),
                 Background("timer", relay.Timer(has.ledger, kafka, topic).run),
                 Background("held", Resubmission(has.door, has.pool).run),
                 Background("inboxes", InboxReaders(has.door, has.pool, kafka, Quotas(has.pool, settings.quota)).run),
+                Background("silence", Silence(has.pool).run),
             ]
 
     return create_app("Cairn evidence worker", health=health, parts=parts)

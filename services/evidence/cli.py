@@ -7,7 +7,7 @@ import json
 import secrets
 import sys
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,13 +23,16 @@ from services.chassis.telemetry import configure
 from services.chassis.web import run
 from services.evidence import grants
 from services.evidence.inbox.opening import open_inbox
+from services.evidence.mine import scorecards_of
 from services.evidence.publishers import keyhash, new_key
 from services.evidence.quotas import LEAST_QUOTA
 from services.evidence.roster.command import import_roster
 from services.evidence.roster.guard import Accepted
 from services.evidence.roster.importing import Summary
+from services.evidence.scorecards import Expectation
 from services.evidence.settings import Settings
 from services.evidence.store import publishers as store
+from services.evidence.store import scorecards
 from services.evidence.store.inbox import restart as restart_inbox
 from services.evidence.store.publishers import Listed
 from services.evidence.welcome import curl
@@ -71,10 +74,11 @@ def publisher() -> None:
 @click.argument("name")
 @click.option("--types", multiple=True, default=["evidence.submitted"], show_default=True, help="Event types, comma-separated.")
 @click.option("--schools", multiple=True, help="School codes, comma-separated. Default: all.")
+@click.option("--sandbox", is_flag=True, help="For trying out: its evidence goes the whole way and counts nowhere.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-def add(name: str, types: tuple[str, ...], schools: tuple[str, ...], as_json: bool) -> None:
+def add(name: str, types: tuple[str, ...], schools: tuple[str, ...], sandbox: bool, as_json: bool) -> None:
     """Add the publisher NAME; print its key, this once (only its hash is kept), and a `curl` that works as it is printed."""
-    made = _publisher(name, types, schools)
+    made = _publisher(name, types, schools, sandbox=sandbox)
     key = new_key()
     try_it = curl(made, key, Settings().evidence_url, f"try-{secrets.token_hex(4)}", datetime.now(UTC))
     if not _with_pool(lambda pool: store.add(pool, made, keyhash(key))):
@@ -85,17 +89,20 @@ def add(name: str, types: tuple[str, ...], schools: tuple[str, ...], as_json: bo
         )
     else:
         click.echo(f"{made.name} may send {', '.join(sorted(map(grants.short, made.types)))}. Its key, shown this once:\n{key}")
-        click.echo(f"\nTry it; this is validated, and taken nowhere:\n{try_it}" if try_it else "")
+        click.echo(f"\nTry it:\n{try_it}")
 
 
-def _publisher(name: str, types: tuple[str, ...], schools: tuple[str, ...]) -> grants.Publisher:
+def _publisher(name: str, types: tuple[str, ...], schools: tuple[str, ...], *, sandbox: bool) -> grants.Publisher:
     if not grants.is_name(name):
         raise click.BadParameter("expected lower-case letters, digits and hyphens, and no name of Cairn's own services")
     try:
         granted = grants.types_named(",".join(types))
     except ValueError as expected:
         raise click.BadParameter(f"expected {expected}", param_hint="--types") from None
-    return grants.Publisher(name, granted, _listed(schools) or None)
+    codes = _listed(schools)
+    if sandbox and (granted != grants.DEFAULT_TYPES or codes):
+        raise click.BadParameter("a sandbox sends evidence, about students of its own", param_hint="--sandbox")
+    return grants.Publisher(name, granted, codes or None, sandbox=sandbox)
 
 
 def _listed(told: tuple[str, ...]) -> frozenset[str]:
@@ -181,6 +188,39 @@ def _with_pool(work: Callable[[Pool], Awaitable[T]]) -> T:
             return await work(pool)
 
     return asyncio.run(connected())
+
+
+@publisher.command("expect")
+@click.argument("name")
+@click.option("--every", type=click.IntRange(1, 8760), help="Hours after the last delivery within which the next one comes.")
+@click.option("--weekdays", is_flag=True, help="Saturdays and Sundays do not count.")
+def expect(name: str, every: int | None, weekdays: bool) -> None:
+    """Expect deliveries of the publisher NAME; without --every, none any more. One that misses a delivery is told of as silent."""
+    expectation = Expectation(timedelta(hours=every), weekdays) if every else None
+    if not _with_pool(lambda pool: scorecards.expect(pool, name, expectation)):
+        raise Rejected("unknown-publisher", "a publisher that is there (`cairn publisher list`)")
+    hours = f"within {every} hours{' of weekdays' if weekdays else ''} after the last one" if every else "no more"
+    click.echo(f"A delivery of {name} is expected {hours}.")
+
+
+@publisher.command("scorecards")
+@click.option("--silent", is_flag=True, help="Only those of whom an expected delivery has not come.")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def scorecards_(silent: bool, as_json: bool) -> None:
+    """Show how each publisher delivers: what was accepted, refused and late, when it was last seen, who has gone silent."""
+    found = [each for each in _with_pool(scorecards_of) if each.silent or not silent]
+    if as_json:
+        click.echo(json.dumps([each.model_dump(mode="json") for each in found]))
+        return
+    table = Table(
+        "publisher", "received", "accepted", "duplicate", "rejected", "held", "late", "conflicts", "last seen", "expected by"
+    )
+    for each in found:
+        counts = (each.received, each.accepted, each.duplicate, each.rejected, each.held, each.late, each.conflicts)
+        seen = f"{each.last_seen:%Y-%m-%d %H:%M}" if each.last_seen else "never"
+        due = f"{each.expected_by:%Y-%m-%d %H:%M}{' SILENT' if each.silent else ''}" if each.expected_by else ""
+        table.add_row(each.publisher, *map(str, counts), seen, due)
+    Console().print(table)
 
 
 @click.group()

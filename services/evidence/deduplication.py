@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 from enum import Enum
 
 from services.evidence.domain import Batch, Draft, Hold, Refusal
@@ -15,6 +15,8 @@ Key = tuple[date, str, str]
 Pair = tuple[str, str]
 # The code of what is refused because it is about a record of another student.
 OTHER_STUDENT = "other-student"
+# How much later than it happened a piece may be recorded without counting as late on its publisher's scorecard.
+LATE = timedelta(days=7)
 
 
 class Standing(Enum):
@@ -38,13 +40,17 @@ REFUSING = (Standing.CONFLICTING, Standing.FOREIGN)
 
 @dataclass(slots=True)
 class Counts:
-    """What to add to a publisher's counters. Always received = accepted + duplicate + rejected + held."""
+    """What to add to a publisher's counters. Always received = accepted + duplicate + rejected + held.
+
+    `late`: of the accepted, those that happened more than `LATE` before they were recorded.
+    """
 
     received: int = 0
     accepted: int = 0
     duplicate: int = 0
     rejected: int = 0
     held: int = 0
+    late: int = 0
 
     def add(self, counter: str, count: int = 1, *, released: bool = False) -> None:
         """So many more of one outcome. Items that were released from `held` were received when they came."""
@@ -77,6 +83,14 @@ class Sifted:
     refusals: list[Refusal] = field(default_factory=list)
     standings: list[tuple[Standing, int | None]] = field(default_factory=list)
     counts: dict[str, Counts] = field(default_factory=dict)
+
+
+def count_late(sifted: Sifted, now: datetime) -> None:
+    """Count what is accepted now, and happened more than `LATE` ago."""
+    line = now - LATE
+    for draft in sifted.accepted:
+        if draft.occurred is not None and draft.occurred < line:
+            sifted.counts[draft.publisher].late += 1
 
 
 def key_of(item: Draft | Hold) -> Key:

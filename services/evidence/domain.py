@@ -48,7 +48,8 @@ class Draft:
     `contracts.codec.prepare` gave; `submissionhash` (32 bytes) tells a resend from a conflict; `day` is `day_of` the
     submission. `merges` is the ledger's merge counter under which the identifier was resolved: an append under another is
     refused with `Conflict`, and resolves again. `payload` is what came: kept if the draft is refused after all. `held`: this
-    draft waits in `held` until now and was counted when it came. `sharedwith`: the other students who hold it.
+    draft waits in `held` until now and was counted when it came. `sharedwith`: the other students who hold it. `occurred`: when
+    what it says happened.
     """
 
     publisher: str
@@ -65,6 +66,7 @@ class Draft:
     held: bool = False
     sharedwith: tuple[str, ...] = ()
     link: Link | None = None
+    occurred: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

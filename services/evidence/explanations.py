@@ -134,6 +134,10 @@ INBOX: Explanations = {
 COMMAND: Explanations = {
     "name-taken": Explanation("A publisher bears this name already.", "Choose another, or go on with the key it has."),
     "unknown-publisher": Explanation("No publisher of this name has a key in force.", "List them: `cairn publisher list`."),
+    "unknown-rejection": Explanation(
+        "No rejection of this number is kept: there was none, it was resubmitted, or its 30 days are over.",
+        "List what is kept: `GET /v1/publishers/me/rejections`, or `cairn evidence quarantine list`.",
+    ),
     "no-roster": Explanation(
         "The folder or ZIP file holds no OneRoster bulk export.", "It needs a manifest.csv beside the other files."
     ),

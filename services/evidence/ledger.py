@@ -17,7 +17,8 @@ from contracts.topics import EVIDENCE_LOG, Topic
 from services.chassis.errors import Conflict, Unavailable
 from services.chassis.log import tail
 from services.chassis.postgres import Connection, Pool, Queryable, once, passing, retry
-from services.evidence.deduplication import Counts, Key, Past, Sifted, Standing, key_of, sift
+from services.evidence.announcing import announce
+from services.evidence.deduplication import Counts, Key, Past, Sifted, Standing, count_late, key_of, sift
 from services.evidence.domain import (
     Abandoned,
     Batch,
@@ -246,6 +247,7 @@ def _plan(batch: Batch, past: Past, head: Head, now: datetime) -> Plan:
     sifted = sift(batch, past, ticked.position)
     if not sifted.accepted:
         return Plan(sifted, [], [], head)
+    count_late(sifted, now)
     rows, after = number(ticked, sifted.accepted, now)
     return Plan(sifted, ticks, rows, after)
 
@@ -313,11 +315,11 @@ async def _answer(connection: Connection, delivery: Delivery | None, outcomes: S
 
 
 async def _keep(connection: Connection, sifted: Sifted) -> None:
-    """Hold, and keep what was refused."""
+    """Hold, keep what was refused, and tell of it. The announcement comes last: an outbox's row is the last lock."""
     if sifted.holds:
         await quarantine.hold(connection, sifted.holds)
     if sifted.refusals:
-        await quarantine.refuse(connection, sifted.refusals)
+        await announce(connection, await quarantine.refuse(connection, sifted.refusals))
 
 
 def _outcome(standing: Standing, at: int | None, receipts: dict[int, Receipt]) -> Outcome:

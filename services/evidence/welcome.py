@@ -14,13 +14,17 @@ from services.evidence.grants import Publisher
 NOWHERE = "$CAIRN_EVIDENCE_URL"
 
 
-def curl(publisher: Publisher, key: str, url: str, id: str, now: datetime) -> str | None:
-    """A piece of evidence, only to be validated, so that nothing official comes of a try; None for who may not send evidence."""
+def curl(publisher: Publisher, key: str, url: str, id: str, now: datetime) -> str:
+    """A piece of evidence: a sandbox really sends it, anybody else has it validated, so that nothing official comes of a try.
+
+    Who may not send evidence asks for its scorecard instead.
+    """
+    address, authorization = url or NOWHERE, f'-H "Authorization: Bearer {key}"'
     if EvidenceSubmitted.TYPE not in publisher.types:
-        return None
-    headers = f'-H "Authorization: Bearer {key}" -H "Content-Type: application/json"'
+        return f'curl -sS "{address}/v1/publishers/me/scorecard" {authorization}'
+    query = "" if publisher.sandbox else "?validate_only=true"
     body = shlex.quote(json.dumps(_example(publisher.name, id, now)))
-    return f'curl -sS "{url or NOWHERE}/v1/evidence?validate_only=true" {headers} -d {body}'
+    return f'curl -sS "{address}/v1/evidence{query}" {authorization} -H "Content-Type: application/json" -d {body}'
 
 
 def _example(source: str, id: str, now: datetime) -> dict[str, object]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from contracts import events as e
 from contracts.envelope import Data
+from contracts.events.evidence import Evidence
 from contracts.events.frameworks import Competency, Level, Method
 from contracts.events.mastery import Move
 from contracts.events.schools import Meeting, Period, Term
@@ -68,6 +69,8 @@ MINIMAL: tuple[Data, ...] = (
         reason="lowest-level",
     ),
     e.SeatReleased(**in_class("flex-7"), plan="p1", school="28", date=MONDAY, period="FLEX", reason="replanned"),
+    e.SandboxSubmitted(evidence=Evidence(framework="hs", competency="MA.1", score_thousandths=0, scale="d4")),
+    e.SubmissionRejected(publisher="algebra", rejection="1", code="invalid-json"),
 )
 
 FULL: tuple[Data, ...] = (
@@ -212,6 +215,32 @@ FULL: tuple[Data, ...] = (
         reason="oldest-need",
     ),
     e.SeatReleased(**in_class("flex-7"), plan="p2", school="28", date=date(2026, 10, 6), period="FLEX", reason="section-closed"),
+    e.SandboxSubmitted(
+        evidence=Evidence(
+            framework="hs",
+            competency="MA.1",
+            score_thousandths=1_000,
+            scale="d4",
+            kind="performance",
+            assessor=TEACHER,
+            context="science-fair",
+            attempt=2,
+            due=NOON,
+            language="es",
+            language_demand=3,
+            accommodations=("extra-time",),
+            provenance="migrated",
+            entered=NOON,
+        )
+    ),
+    e.SubmissionRejected(
+        publisher="algebra",
+        rejection="81234",
+        submissionsource="algebra/quiz",
+        submissionid="e-17",
+        code="invalid-field",
+        pointer="/data/accommodations/0",
+    ),
 )
 
 # The envelope's optional fields, all at once. Reference events have the same but for the subject.
@@ -224,5 +253,7 @@ EXTENSIONS: dict[str, str | int] = {
     "sourcekey": "gradebook row 17",
     "resolvedfrom": STUDENT,
     "originalposition": "80000",
+    "correctionreason": "wrong-competency",
+    "originalhash": "cd" * 32,
     "sharedwith": f"{OTHER} {THIRD}",
 }

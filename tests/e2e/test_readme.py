@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -46,6 +47,18 @@ def run(command: list[str], environment: dict[str, str]) -> None:
 )
 def test_the_commands_of_the_readme_run(block: str, environment: dict[str, str]) -> None:
     run(["bash", "-euo", "pipefail", "-c", block], environment)
+
+
+def test_the_afternoon_ends_with_an_accepted_event_and_a_seen_refusal(environment: dict[str, str]) -> None:
+    block = next(text for _, text in BLOCKS if "--sandbox" in text).replace("my-app", "my-other-app")
+    command = ["bash", "-euo", "pipefail", "-c", block]
+    told = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=True).stdout
+    assert len(block.strip().splitlines()) == 10
+    assert '"outcome":"accepted","position":' in told
+    assert told.count('"code":"invalid-field"') >= 2  # in the answer, and in the list of what was refused
+    assert "<h1><code>invalid-field</code></h1>" in told
+    card = json.loads(next(line for line in told.splitlines() if '"silent"' in line))
+    assert [card[name] for name in ("sandbox", "received", "accepted", "rejected")] == [True, 2, 1, 1]
 
 
 def test_every_other_command_of_the_readme_is_run_elsewhere() -> None:

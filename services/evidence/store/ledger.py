@@ -52,15 +52,19 @@ JOIN public.held h ON h.source = k.source AND h.id = k.id
 
 MOVE = "UPDATE public.head SET position = $1, recordedtime = $2, tick = $3, ticked = $4, merges = $5, sequences = $6"
 
+# Whoever only had something released from the held was not seen by that.
 _COUNT = """
-INSERT INTO public.counters AS c (publisher, received, accepted, duplicate, rejected, held)
-SELECT * FROM unnest(${}::text[], ${}::bigint[], ${}::bigint[], ${}::bigint[], ${}::bigint[], ${}::bigint[]) AS n (publisher)
+INSERT INTO public.counters AS c (publisher, received, accepted, duplicate, rejected, held, late, last_seen)
+SELECT n.*, CASE WHEN n.received > 0 THEN clock_timestamp() END
+FROM unnest(${}::text[], ${}::bigint[], ${}::bigint[], ${}::bigint[], ${}::bigint[], ${}::bigint[], ${}::bigint[])
+    AS n (publisher, received)
 ORDER BY publisher
 ON CONFLICT (publisher) DO UPDATE SET received = c.received + excluded.received, accepted = c.accepted + excluded.accepted,
-    duplicate = c.duplicate + excluded.duplicate, rejected = c.rejected + excluded.rejected, held = c.held + excluded.held
+    duplicate = c.duplicate + excluded.duplicate, rejected = c.rejected + excluded.rejected, held = c.held + excluded.held,
+    late = c.late + excluded.late, last_seen = coalesce(excluded.last_seen, c.last_seen)
 """
-COUNT = _COUNT.format(*range(1, 7))
-MOVE_AND_COUNT = f"WITH moved AS ({MOVE}) {_COUNT.format(*range(7, 13))}"
+COUNT = _COUNT.format(*range(1, 8))
+MOVE_AND_COUNT = f"WITH moved AS ({MOVE}) {_COUNT.format(*range(7, 14))}"
 
 # The head is made with the log's first row, once, whoever comes first.
 OPEN = f"""
@@ -101,6 +105,11 @@ async def open_log(connection: Connection, rows: Sequence[Row], head: Head) -> b
         return False
     await append(connection, rows)
     return True
+
+
+async def partitions(on: Queryable) -> int:
+    """How many partitions the open log has; one before it is open, when a refusal can be kept and nothing else."""
+    return await on.fetchval("SELECT partitions FROM public.head") or 1
 
 
 async def clock(connection: Connection) -> datetime:
@@ -160,7 +169,7 @@ def _moved(head: Head) -> tuple[object, ...]:
 
 
 def _added(counts: Mapping[str, Counts]) -> tuple[object, ...]:
-    added = [(c.received, c.accepted, c.duplicate, c.rejected, c.held) for c in counts.values()]
+    added = [(c.received, c.accepted, c.duplicate, c.rejected, c.held, c.late) for c in counts.values()]
     return (list(counts), *map(list, zip(*added, strict=True)))
 
 

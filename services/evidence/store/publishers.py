@@ -11,9 +11,9 @@ import asyncpg
 from services.chassis.postgres import Connection, Pool
 from services.evidence.grants import Publisher
 
-COLUMNS = "name, types, schools, quota"
+COLUMNS = "name, types, schools, quota, sandbox"
 ADD = """
-INSERT INTO public.publishers (name, keyhash, types, schools, quota) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO public.publishers (name, keyhash, types, schools, quota, sandbox) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (name) DO NOTHING
 RETURNING name
 """
@@ -37,7 +37,8 @@ class Listed:
 async def add(connection: Connection | Pool, publisher: Publisher, keyhash: bytes | None) -> bool:
     """Add a publisher; False when the name is taken."""
     schools = None if publisher.schools is None else sorted(publisher.schools)
-    return await connection.fetchval(ADD, publisher.name, keyhash, sorted(publisher.types), schools, publisher.quota) is not None
+    types = sorted(publisher.types)
+    return await connection.fetchval(ADD, publisher.name, keyhash, types, schools, publisher.quota, publisher.sandbox) is not None
 
 
 async def by_key(connection: Connection | Pool, keyhash: bytes) -> Publisher | None:
@@ -72,7 +73,8 @@ def _publisher(row: asyncpg.Record | None) -> Publisher | None:
 
 def granted(row: asyncpg.Record) -> Publisher:
     """A publisher with its grant, from a row that has its columns."""
-    return Publisher(row["name"], frozenset(row["types"]), _all_or(row["schools"]), quota=row["quota"])
+    types, schools = frozenset(row["types"]), _all_or(row["schools"])
+    return Publisher(row["name"], types, schools, quota=row["quota"], sandbox=row["sandbox"])
 
 
 def _all_or(schools: Iterable[str] | None) -> frozenset[str] | None:

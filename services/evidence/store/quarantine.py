@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import asyncpg
 
@@ -28,8 +29,16 @@ SELECT * FROM unnest($1::date[], $2::text[], $3::text[], $4::text[], $5::text[],
 """
 
 REFUSE = """
-INSERT INTO public.rejections (publisher, source, id, code, pointer, expected, payload)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[])
+WITH refused AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[])
+        AS r (publisher, source, id, code, pointer, expected, payload)
+), counted AS (
+    INSERT INTO public.rejected_reasons AS c (publisher, code, count)
+    SELECT publisher, code, count(*) FROM refused GROUP BY publisher, code ORDER BY publisher, code
+    ON CONFLICT (publisher, code) DO UPDATE SET count = c.count + excluded.count
+)
+INSERT INTO public.rejections (publisher, source, id, code, pointer, expected, payload) SELECT * FROM refused
+RETURNING number, came, publisher, source, id, code, pointer
 """
 
 COLUMNS = "publisher, source, id, day, reason, key, submissionhash, payload"
@@ -51,6 +60,18 @@ SELECT code, pointer, expected FROM public.rejections WHERE source = $1 AND id =
 """
 
 
+class Rejection(NamedTuple):
+    """A rejection by its number, without what was sent."""
+
+    number: int
+    came: datetime
+    publisher: str
+    source: str | None
+    id: str | None
+    code: str
+    pointer: str
+
+
 def pairs_to_release(batch: Batch) -> list[Pair]:
     """The (source, id) of what a batch takes from the held."""
     pairs = [(draft.source, draft.id) for draft in batch.drafts if draft.held]
@@ -68,9 +89,10 @@ async def hold(connection: Connection, holds: Sequence[Hold]) -> None:
     await connection.execute(HOLD, *zip(*rows, strict=True))
 
 
-async def refuse(connection: Connection, refusals: Sequence[Refusal]) -> None:
+async def refuse(connection: Connection, refusals: Sequence[Refusal]) -> list[Rejection]:
+    """Keep these, count them by reason; what is told of each."""
     rows = ((r.publisher, r.source, r.id, r.code, r.pointer, r.expected, r.payload) for r in refusals)
-    await connection.execute(REFUSE, *zip(*rows, strict=True))
+    return [Rejection(*row) for row in await connection.fetch(REFUSE, *zip(*rows, strict=True))]
 
 
 async def waiting(on: Queryable, reason: str, keys: Sequence[str], limit: int) -> list[Hold]:

@@ -74,7 +74,7 @@ async def read(peers: Peers, own: StandingAnswer) -> Operations:
     return Operations(
         as_known=own.as_known,
         log=head,
-        relays=tuple(_relay(topic, said.values(), head) for topic in TOPICS),
+        relays=tuple(_relay(topic, said.values(), head) for topic in TOPICS if topic.consumers),
         projections=tuple(_progress(service, answer, head) for service, answer in said.items()),
         publishers=_publishers(publishers),
     )

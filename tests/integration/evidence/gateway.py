@@ -70,9 +70,11 @@ class Gateway:
         """What the worker does every few seconds; how many were released."""
         return await Resubmission(self.door, self.app.state.pool).look()
 
-    async def publisher(self, name: str, types: Iterable[str] = DEFAULT_TYPES, schools: Iterable[str] | None = None) -> Publisher:
+    async def publisher(
+        self, name: str, types: Iterable[str] = DEFAULT_TYPES, schools: Iterable[str] | None = None, *, sandbox: bool = False
+    ) -> Publisher:
         """Add a publisher; `send(..., publisher=name)` uses its key."""
-        made = Publisher(name, frozenset(types), None if schools is None else frozenset(schools))
+        made = Publisher(name, frozenset(types), None if schools is None else frozenset(schools), sandbox=sandbox)
         self.keys[name] = new_key()
         await publishers.add(self.app.state.pool, made, keyhash(self.keys[name]))
         return made
@@ -101,6 +103,11 @@ class Gateway:
             headers["content-encoding"] = encoding
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         return await self.client.post(f"/v1/evidence{query}", content=content, headers=headers)
+
+    async def mine(self, path: str, publisher: str = "algebra") -> httpx.Response:
+        """GET below `/v1/publishers/me`, with a publisher's key."""
+        headers = {"authorization": f"Bearer {self.keys[publisher]}"}
+        return await self.client.get(f"/v1/publishers/me/{path}", headers=headers)
 
     async def counts(self, publisher: str = "algebra") -> tuple[int, int, int, int, int]:
         """(received, accepted, duplicate, rejected, held) of a publisher."""

@@ -22,5 +22,11 @@ def test_the_command_sends_a_valid_submission_of_the_publishers_own_to_be_valida
     assert (sent.source, sent.time) == ("algebra", NOON)
 
 
-def test_a_publisher_of_other_events_is_given_none() -> None:
-    assert curl(Publisher("office", frozenset({"cairn.policy.published.v1"})), "cairn_key", "", "try-1", NOON) is None
+def test_a_sandbox_really_sends_it() -> None:
+    command = shlex.split(curl(Publisher("my-app", sandbox=True), "cairn_key", "http://gateway", "try-1", NOON))
+    assert command[2] == "http://gateway/v1/evidence"
+
+
+def test_a_publisher_of_other_events_asks_for_its_scorecard() -> None:
+    command = curl(Publisher("office", frozenset({"cairn.policy.published.v1"})), "cairn_key", "", "try-1", NOON)
+    assert command.startswith('curl -sS "$CAIRN_EVIDENCE_URL/v1/publishers/me/scorecard" ')
