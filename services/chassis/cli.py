@@ -46,15 +46,14 @@ def main() -> None:
     """Run the command; what the caller can mend is one line on stderr and exit code 2, never a traceback."""
     load_local_environment()
     try:
-        cairn(standalone_mode=False)
+        code = cairn(standalone_mode=False)  # of a command that ends by `Exit`; any other gives what it returns
     except click.exceptions.Abort:
         click.echo("Stopped.", err=True)
         sys.exit(130)
     except click.ClickException as error:
-        error.show()
+        click.echo(f"Error: {error.format_message()}", err=True)
         sys.exit(2)
     except (Rejected, Unavailable, Transient, Conflict) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)

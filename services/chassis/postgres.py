@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import asyncpg
 
-from services.chassis.errors import Transient
+from services.chassis.errors import Transient, Unavailable
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -61,8 +61,11 @@ PASSING: tuple[type[Exception], ...] = (
 
 
 async def create_pool(dsn: str, *, application: str, size: int = 8, settings: Mapping[str, str] | None = None) -> Pool:
-    """A pool of up to `size` connections, named `application` in `pg_stat_activity`. `settings` add to `SETTINGS`."""
-    with passing():
+    """A pool of up to `size` connections, named `application` in `pg_stat_activity`. `settings` add to `SETTINGS`.
+
+    Raises `Unavailable` where the DSN is wrong or refused, `Transient` where Postgres does not answer.
+    """
+    with passing(), _refused():
         pool = await asyncpg.create_pool(
             dsn,
             min_size=1,
@@ -83,6 +86,22 @@ async def _leave_as_it_is(_: object) -> None:
 
     An open transaction is rolled back all the same, by the pool itself.
     """
+
+
+# A DSN that is no DSN, or that Postgres will never let in.
+REFUSED: tuple[type[Exception], ...] = (
+    asyncpg.ClientConfigurationError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    try:
+        yield
+    except REFUSED as error:
+        raise Unavailable(f"Postgres lets nobody in ({type(error).__name__}); see this service's CAIRN_…_DATABASE") from None
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.chassis.errors import Unavailable
@@ -48,6 +48,9 @@ class ServiceSettings(BaseSettings):
     mastery_url: str = Field(default="", description="where the mastery API is")
     scheduling_url: str = Field(default="", description="where the scheduling API is")
     reporting_url: str = Field(default="", description="where the pages are")
+    operator_key: SecretStr = Field(
+        default=SecretStr(""), description="bearer key of the operators' addresses, which refuse without it; local mode needs none"
+    )
 
     def __init__(self, **values: Any) -> None:
         """Raises `Unavailable`, naming the variable and what was expected; never what it holds, which may be a secret."""

@@ -5,7 +5,6 @@ Parses, calls, maps outcomes to statuses. Must not: hold rules or SQL.
 
 from __future__ import annotations
 
-import hmac
 from typing import Annotated, Any
 
 import orjson
@@ -18,6 +17,7 @@ from contracts.submissions import SUBMISSIONS
 from contracts.topics import EVIDENCE_LOG
 from services.chassis.errors import Rejected
 from services.chassis.log import republish
+from services.chassis.operators import operator
 from services.chassis.problems import PROBLEM_JSON, PROBLEMS, Problem, problem
 from services.evidence import answers, mine
 from services.evidence.answers import ABANDONED, CONFLICT, FOREIGN
@@ -42,16 +42,6 @@ async def publisher(request: Request, authorization: Annotated[str | None, Heade
     """The publisher whose key the request bears."""
     publishers: Publishers = request.app.state.publishers
     return await publishers.of(authorization)
-
-
-async def operator(request: Request, authorization: Annotated[str | None, Header()] = None) -> None:
-    """Lets operators in: whoever bears the operators' key; in local mode, where there is none, anybody on this machine."""
-    key: str | None = request.app.state.operator_key
-    if key is None:
-        return
-    scheme, _, given = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not key or not hmac.compare_digest(given.encode(), key.encode()):
-        raise Rejected("unauthorized", "Authorization: Bearer with the operators' key", status=401)
 
 
 _ITEM = {"oneOf": [{"$ref": f"#/components/schemas/{model.__name__}"} for model in SUBMISSIONS.values()]}
@@ -188,7 +178,7 @@ async def log(request: Request) -> answers.Log:
     )
 
 
-@router.post("/v1/ticks", status_code=201)
+@router.post("/v1/ticks", status_code=201, dependencies=[Depends(operator)])
 async def tick(request: Request) -> answers.Tick:
     """Append a tick now; every partition gets it, so it is a cut. For services that need one, such as a swap of generations."""
     ledger: Ledger = request.app.state.ledger

@@ -15,6 +15,7 @@ from contracts.submissions import SUBMISSIONS
 from contracts.topics import EVIDENCE_LOG, Topic
 from services.chassis.errors import Transient, Unavailable
 from services.chassis.health import Health
+from services.chassis.operators import let_operators_in
 from services.chassis.postgres import create_pool
 from services.chassis.web import Background, create_app
 from services.evidence import announcing, api, relay
@@ -59,7 +60,6 @@ def create_api(settings: Settings, topic: Topic = EVIDENCE_LOG) -> FastAPI:
             app.state.opened, app.state.pool = has, has.pool
             app.state.ledger, app.state.vault, app.state.door = has.ledger, has.vault, has.door
             app.state.publishers, app.state.quotas, app.state.load = Publishers(has.pool), Quotas(has.pool, settings.quota), load
-            app.state.operator_key = None if settings.mode == "local" else settings.operator_key.get_secret_value()
             _watch(health, has)
             yield [
                 Background("compare", lambda: keep_comparing(has.ledger, settings.required("kafka"), topic)),
@@ -67,6 +67,7 @@ def create_api(settings: Settings, topic: Topic = EVIDENCE_LOG) -> FastAPI:
             ]
 
     app = create_app("Cairn evidence", health=health, parts=parts, explanations=EXPLANATIONS)
+    let_operators_in(app, settings)
     app.add_middleware(Shedding, load=load, path=api.SUBMISSIONS_PATH)
     app.include_router(api.router)
     _describe_submissions(app)

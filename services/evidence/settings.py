@@ -21,9 +21,6 @@ class Settings(ServiceSettings):
     vault_key: SecretStr = Field(
         default=SecretStr(""), description="secret of submission hashes, 64 hexadecimal digits; local mode makes one at its start"
     )
-    operator_key: SecretStr = Field(
-        default=SecretStr(""), description="bearer key of the operators' addresses, which refuse without it; local mode needs none"
-    )
     quota: int = Field(
         default=5000,
         ge=50,

@@ -12,6 +12,7 @@ from services.chassis import postgres, web
 from services.chassis.errors import Unavailable
 from services.chassis.health import Health
 from services.chassis.log import republish
+from services.chassis.operators import let_operators_in
 from services.chassis.projection import worker
 from services.mastery import api
 from services.mastery.explanations import EXPLANATIONS
@@ -46,6 +47,7 @@ def create_api(settings: MasterySettings) -> FastAPI:
             yield ()
 
     app = web.create_app("Cairn mastery", health=health, parts=parts, explanations=EXPLANATIONS)
+    let_operators_in(app, settings)
     app.include_router(api.router)
     app.include_router(republish.routes(MASTERY_CHANGES.name, lambda request: request.app.state.pool))
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from services.chassis.errors import Unavailable
 from services.chassis.settings import ServiceSettings
@@ -15,10 +15,6 @@ class ReportingSettings(ServiceSettings):
 
     database: str = Field(default="", validation_alias="CAIRN_REPORTING_DATABASE", description="DSN of reporting's own database")
     issuer: str = Field(default="", description="OpenID issuer of those who may read the pages; without one, local mode only")
-    operator_key: SecretStr = Field(
-        default=SecretStr(""),
-        description="bearer key for names and counters of evidence; not needed in local mode",
-    )
 
     def required_database(self) -> str:
         """The database's DSN, or `Unavailable` naming its variable."""

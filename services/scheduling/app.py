@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from services.chassis import postgres, web
 from services.chassis.errors import Unavailable
 from services.chassis.health import Health
+from services.chassis.operators import let_operators_in
 from services.chassis.postgres import Pool
 from services.chassis.projection import worker
 from services.scheduling import api, queries
@@ -35,6 +36,7 @@ def create_api(settings: SchedulingSettings) -> FastAPI:
             yield ()
 
     app = web.create_app("Cairn scheduling", health=health, parts=parts, explanations=EXPLANATIONS)
+    let_operators_in(app, settings)
     app.include_router(api.router)
     app.include_router(api.republications)
     return app

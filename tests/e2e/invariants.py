@@ -127,7 +127,9 @@ async def assert_views_are_sound(platform: Platform) -> None:
     """Mastery equals a fold from zero; each view equals a scan of its rows, and each outbox its topic."""
     await assert_mastery_is_sound(platform)
     for service, output in (("mastery", MASTERY_CHANGES), ("scheduling", SCHEDULE_CHANGES), ("reporting", None)):
-        await asyncio.to_thread(platform.cairn, service, "verify")
+        partitions = await asyncio.to_thread(platform.json, service, "verify")
+        assert partitions
+        assert all(each["equal"] for each in partitions), f"{service}'s rows differ from its digests"
         if output is not None:
             await _assert_topic_equals_outbox(platform, service, output)
 

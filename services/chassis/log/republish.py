@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.chassis.operators import operator
 from services.chassis.postgres import Pool, passing
 
 ASK = """
@@ -44,13 +45,13 @@ async def take(pool: Pool, log: str) -> dict[int, int]:
 
 
 def routes(log: str, pool_of: Callable[[Request], Pool]) -> APIRouter:
-    """`POST /v1/log/republish`, for the owner of `log`. Repeats are harmless, so anybody who may reach the owner may ask.
+    """`POST /v1/log/republish`, for the owner of `log`. A fold passes over repeats, but a topic keeps them: operators only.
 
     `pool_of` finds the pool of the owner's database, e.g. `lambda request: request.app.state.pool`.
     """
     router = APIRouter()
 
-    @router.post("/v1/log/republish", status_code=202)
+    @router.post("/v1/log/republish", status_code=202, dependencies=[Depends(operator)])
     async def republish(wanted: Republication, request: Request) -> Republication:
         await ask(pool_of(request), log, wanted.partition, wanted.sequence)
         return wanted

@@ -200,7 +200,7 @@ class Applier(Generic[S]):
         if changes:
             moved += await self._view.save(connection, cursor.partition, changes)
         if folding.newly_parked:
-            self._brake.park(len(folding.newly_parked))
+            self._brake.park(cursor.partition, folding.parked_times)
             await parking.park(connection, folding.newly_parked)
             self.parked += len(folding.newly_parked)
         if folding.queued:

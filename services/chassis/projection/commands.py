@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from services.chassis import kafka, postgres
 from services.chassis.errors import Rejected, Unavailable
+from services.chassis.operators import bearing
 from services.chassis.postgres import Pool
 from services.chassis.projection import parking, serving
 from services.chassis.projection.apply import scan
@@ -68,8 +69,9 @@ class Operator:
 
     async def ask_tick(self) -> None:
         """Ask the evidence service for a tick."""
-        url = self._settings().required("evidence_url")
-        async with httpx.AsyncClient(base_url=url, timeout=10) as client:
+        settings = self._settings()
+        url = settings.required("evidence_url")
+        async with httpx.AsyncClient(base_url=url, timeout=10, headers=bearing(settings)) as client:
             try:
                 (await client.post("/v1/ticks")).raise_for_status()
             except httpx.HTTPError as error:
@@ -268,6 +270,10 @@ async def _scan_all(pool: Pool, view: View[Any]) -> list[dict[str, Any]]:
         return rows
 
 
+# A generation that does not move for so long is not being folded.
+STILL_SECONDS = 60.0
+
+
 async def _watch(pool: Pool, view: View[Any], target: int) -> None:
     """Show a bar until the generation is close to the one that serves."""
     bar = Progress(
@@ -281,6 +287,8 @@ async def _watch(pool: Pool, view: View[Any], target: int) -> None:
     )
     with bar:
         task = bar.add_task("rebuild", generation=target)
+        loop, last = asyncio.get_running_loop(), -1
+        moved = loop.time()
         while True:
             async with pool.acquire() as connection:
                 served = await serving.peek(connection)
@@ -289,6 +297,13 @@ async def _watch(pool: Pool, view: View[Any], target: int) -> None:
             bar.update(task, completed=come, total=ahead)
             if come >= ahead - CLOSE:
                 return
+            if come != last:
+                last, moved = come, loop.time()
+            if loop.time() - moved > STILL_SECONDS:
+                raise Unavailable(
+                    f"generation {target} has stood still at {come:,} of {ahead:,} entries for {STILL_SECONDS:g} s: is the worker "
+                    "running, and what does its /readyz say? Once it goes on, `swap` ends what was begun"
+                )
             await asyncio.sleep(POLL_SECONDS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -35,6 +36,7 @@ class Folding(Generic[S]):
     touched: dict[str, None] = field(default_factory=dict)
     emissions: list[Emission] = field(default_factory=list)
     newly_parked: list[Parked] = field(default_factory=list)
+    parked_times: list[dt.datetime] = field(default_factory=list)  # when the log took what parked each of them
     queued: list[Queued] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -91,6 +93,7 @@ class Folding(Generic[S]):
         log.warning("parked a student before position %d: %s", item.at, reason)
         self.parked.add(item.subject)
         self.newly_parked.append(Parked(item.subject, self.partition, item.at, reason))
+        self.parked_times.append((item.trigger or item.entry).event.recordedtime)
         self.queued.append(item)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from prometheus_client import Counter
+
 from contracts.codec import decode
 from services.chassis.errors import Poison
 from services.chassis.postgres import Connection
@@ -16,6 +18,9 @@ from services.chassis.projection.reference import Reference, Version
 from services.chassis.projection.view import Entry, View
 
 log = logging.getLogger(__name__)
+
+# An alarm: raised by every partition that meets such an event, in every generation.
+VOID = Counter("cairn_projection_void", "Reference events that could not be applied, as partitions met them", ["view"])
 
 
 async def load(connection: Connection, reference: Reference) -> None:
@@ -51,7 +56,7 @@ async def keep(connection: Connection, reference: Reference, view: View[Any], en
     try:
         named = view.version_of(entry)
     except Poison as poison:
-        await _void(connection, entry, poison.reason)
+        await _void(connection, view.name, entry, poison.reason)
         return False
     if named is None:
         return False
@@ -65,8 +70,9 @@ async def keep(connection: Connection, reference: Reference, view: View[Any], en
     return True
 
 
-async def _void(connection: Connection, entry: Entry, reason: str) -> None:
+async def _void(connection: Connection, view: str, entry: Entry, reason: str) -> None:
     """A reference event that cannot be applied moves nobody, the same everywhere, and alarms."""
+    VOID.labels(view).inc()
     log.error("a reference event is void", extra={"position": entry.position, "type": entry.event.type, "reason": reason})
     await connection.execute(
         "INSERT INTO void (position, type, reason) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",

@@ -6,10 +6,10 @@ same transactions that move the cursor. A redrive folds the queue on from there.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from time import monotonic
 from typing import Literal
 
 import asyncpg
@@ -20,8 +20,10 @@ from services.chassis.postgres import Connection
 from services.chassis.projection.digest import Digest, term
 from services.chassis.projection.view import Entry
 
-# More parked students than this within a minute is a bad deploy, not bad events.
+# More parked students than this within a minute of the log is a bad deploy, not bad events. The log's minute, not the clock's: a
+# rebuild goes through a year in minutes, and parks whom live has parked.
 MOST_A_MINUTE = 50
+MINUTE = dt.timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +61,24 @@ class Brake:
     """Stops a bad deploy from parking a district: beyond `MOST_A_MINUTE` nothing more is parked until the process starts anew."""
 
     def __init__(self) -> None:
-        self._parked: deque[float] = deque()
+        self._parked: dict[int, deque[dt.datetime]] = {}  # by partition: each is a story of its own
         self._tripped = False
 
-    def park(self, students: int) -> None:
-        """Note that so many are about to be parked; raises `Paused` when that is too many, and ever after."""
-        now = monotonic()
-        self._parked.extend([now] * students)
-        while self._parked and self._parked[0] < now - 60:
-            self._parked.popleft()
-        self._tripped |= len(self._parked) > MOST_A_MINUTE
+    def park(self, partition: int, times: Sequence[dt.datetime]) -> None:
+        """Note that students are about to be parked by events recorded at these times; raises `Paused` when that is too many.
+
+        And ever after, until the process is started anew.
+        """
+        parked = self._parked.setdefault(partition, deque())
+        for time in times:
+            parked.append(time)
+            while parked[0] < time - MINUTE:
+                parked.popleft()
+            self._tripped |= len(parked) > MOST_A_MINUTE
         if self._tripped:
-            raise Paused(f"more than {MOST_A_MINUTE} students were to be parked within a minute: mend the cause and restart")
+            raise Paused(
+                f"more than {MOST_A_MINUTE} students of a partition were to be parked within a minute: mend the cause and restart"
+            )
 
 
 async def among(connection: Connection, subjects: Collection[str]) -> set[str]:

@@ -263,5 +263,8 @@ class Projector(Generic[S]):
         tick = self._assignment.cursors[gap.partition].ticks[gap.input]
         if tick is None:
             return 0
-        found = await self._assignment.consumer.offsets_for_times({target: int(tick.timestamp() * 1000)})
+        try:
+            found = await self._assignment.consumer.offsets_for_times({target: int(tick.timestamp() * 1000)})
+        except KafkaError as error:
+            raise Transient(f"Kafka: {type(error).__name__}") from None
         return found[target].offset if found[target] is not None else 0

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from services.chassis.errors import Rejected, Unavailable
-from services.chassis.postgres import XID, Connection, Pool
+from services.chassis.postgres import XID, Connection, Pool, retry
 from services.chassis.projection import cursor as cursors
 from services.chassis.projection.cursor import Cursor
 from services.chassis.projection.view import View
@@ -137,6 +137,10 @@ async def _create(connection: Connection, view: View[Any], partitions: int, acto
 
 async def drop_generation(pool: Pool, name: str, generation: int, *, actor: str, reason: str) -> None:
     """Drop a generation that is neither served nor about to be."""
+    await retry(lambda: _drop(pool, name, generation, actor, reason))
+
+
+async def _drop(pool: Pool, name: str, generation: int, actor: str, reason: str) -> None:
     async with pool.acquire() as connection, connection.transaction():
         serving = await lock(connection)
         if generation in (serving.generation, serving.pending):

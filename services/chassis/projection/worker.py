@@ -17,6 +17,7 @@ from services.chassis.errors import Transient
 from services.chassis.health import Health
 from services.chassis.log.feed import OutboxFeed
 from services.chassis.log.relay import Relay
+from services.chassis.operators import bearing
 from services.chassis.postgres import Pool
 from services.chassis.projection.live import LiveProjections
 from services.chassis.projection.view import View
@@ -91,7 +92,7 @@ class Worker:
         """Ask the owner of an input to publish a partition again from a sequence on."""
         topic = self._view.inputs[input]
         url = self._settings.required(f"{topic.producer}_url")
-        async with httpx.AsyncClient(base_url=url, timeout=10) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=10, headers=bearing(self._settings)) as client:
             try:
                 answer = await client.post("/v1/log/republish", json={"partition": partition, "sequence": sequence})
                 answer.raise_for_status()

@@ -109,11 +109,14 @@ async def test_outside_local_mode_operators_need_their_key_and_the_vault_needs_i
         asked: list[tuple[str, dict[str, object]]] = [
             ("/v1/vault/names", {"json": {"pseudonyms": []}}),
             ("/v1/vault/search", {"json": {"text": "a"}}),
+            ("/v1/ticks", {}),
+            ("/v1/log/republish", {"json": {"partition": 0, "sequence": 0}}),
         ]
         for path, body in asked:
-            for key, status in ((None, 401), ("wrong", 401), (gateway.keys["algebra"], 401), ("sesame", 200)):
+            for key, status in ((None, 401), ("wrong", 401), (gateway.keys["algebra"], 401), ("sesame", None)):
                 headers = {"authorization": f"Bearer {key}"} if key else {}
-                assert (await gateway.client.post(path, headers=headers, **body)).status_code == status  # type: ignore[arg-type]
+                answer = await gateway.client.post(path, headers=headers, **body)  # type: ignore[arg-type]
+                assert answer.status_code == status if status else answer.is_success
         assert (await gateway.client.get("/v1/publishers")).status_code == 401
         kept = await gateway.vault.pool.fetchrow("SELECT key, fingerprint FROM vault.keys")
         assert kept is not None

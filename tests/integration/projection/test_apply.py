@@ -17,6 +17,7 @@ from services.chassis.projection.apply import Applier
 from services.chassis.projection.chunk import Chunk
 from services.chassis.projection.cursor import Cursor, Gap, Lost
 from services.chassis.projection.digest import Digest
+from services.chassis.projection.history import VOID
 from services.chassis.projection.redrive import redrive
 from services.chassis.projection.serving import schema_of
 from services.chassis.projection.view import Entry
@@ -178,12 +179,13 @@ async def test_a_reference_event_that_cannot_be_applied_is_void_in_every_partiti
     for number in range(8):
         story.evidence(a_student(number), 1000)
     story.tell(a_policy(9, scale="unknown"))
-    applier = await house.generation()
+    applier, before = await house.generation(), VOID.labels("tally")._value.get()
     await apply_in(applier, story, 100)
     assert set((await house.totals(applier.generation)).values()) == {1000}
     async with house.pool.acquire() as connection:
         void = await connection.fetch(f"SELECT position, reason FROM {schema_of('tally', applier.generation)}.void")
     assert [tuple(row) for row in void] == [(9, "unknown-scale")]
+    assert VOID.labels("tally")._value.get() - before == PARTITIONS
 
 
 @pytest.mark.parametrize("sweep", [1, 4, 500])
@@ -265,3 +267,15 @@ async def test_a_bad_deploy_stops_before_it_parks_everybody_and_does_not_go_on_b
     assert (await house.cursors(applier.generation))[0].next == (0,)
     async with serving.reading(house.pool, "tally") as (connection, _):
         assert await parking.every(connection) == []
+
+
+async def test_a_rebuild_parks_in_minutes_whom_live_has_parked_in_a_year(house: House) -> None:
+    story = Story(PARTITIONS)
+    students = [a_student(number) for number in range(4 * parking.MOST_A_MINUTE)]
+    for student in students:
+        story.tick(days=1)
+        story.evidence(student, 100, "BAD")
+    applier = await house.generation()
+    await apply_in(applier, story, 50)
+    async with serving.reading(house.pool, "tally") as (connection, _):
+        assert {parked.subject for parked in await parking.every(connection)} == set(students)
