@@ -90,6 +90,7 @@ async def _leave_as_it_is(_: object) -> None:
 
 # A DSN that is no DSN, or that Postgres will never let in.
 REFUSED: tuple[type[Exception], ...] = (
+    ValueError,  # the driver's, of a port that is no number
     asyncpg.ClientConfigurationError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
