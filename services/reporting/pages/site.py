@@ -14,12 +14,19 @@ from services.reporting.pages.render import code_of, page
 
 router = APIRouter(include_in_schema=False)
 
+# No database takes a NUL in a text, and no code or name has a control character.
+TEXT = r"^[^\x00-\x1f\x7f]*$"
+
 PageNumber = Annotated[int, Query(alias="page", ge=1, le=100_000, description="page of the list, from 1")]
-Search = Annotated[str, Query(max_length=100, description="part of a school's name or code")]
-Framework = Annotated[str | None, Query(max_length=64, description="code of a framework; empty: every school, without levels")]
+Search = Annotated[str, Query(max_length=100, pattern=TEXT, description="part of a school's name or code")]
+Framework = Annotated[
+    str | None, Query(max_length=64, pattern=TEXT, description="code of a framework; empty: every school, without levels")
+]
 StudentPath = Annotated[Pseudonym, Path(alias="student", description="the student's pseudonym")]
-SchoolSlug = Annotated[str, Path(alias="school", max_length=64, description="the school's code; a slash in it is written as `~`")]
-Slug = Annotated[str, Path(max_length=64, description="a code; a slash in it is written as `~`")]
+SchoolSlug = Annotated[
+    str, Path(alias="school", max_length=64, pattern=TEXT, description="the school's code; a slash in it is written as `~`")
+]
+Slug = Annotated[str, Path(max_length=64, pattern=TEXT, description="a code; a slash in it is written as `~`")]
 Week = Annotated[dt.date | None, Query(description="a date in the week, YYYY-MM-DD")]
 
 

@@ -234,3 +234,8 @@ async def test_the_openapi_document_has_every_json_page(browser: httpx.AsyncClie
         "/students/{student}/competencies/{framework}/{competency}.json",
         "/operations.json",
     }
+
+
+@pytest.mark.parametrize("address", ["/?q=a%00b", "/?framework=%00", "/schools/HS1%00", "/schools/HS1/students.json?page=1&x=%00"])
+async def test_a_character_that_no_database_takes_is_refused_and_no_fault_of_ours(browser: httpx.AsyncClient, address: str) -> None:
+    assert (await browser.get(address)).status_code == (200 if "x=" in address else 422)

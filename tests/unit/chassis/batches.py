@@ -10,7 +10,15 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 Written = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]
 
 
-def a_batch(written: Sequence[Written], *, codec: int = 0, base: int = 0, transactional: bool = False, producer: int = -1) -> bytes:
+def a_batch(
+    written: Sequence[Written],
+    *,
+    codec: int = 0,
+    base: int = 0,
+    transactional: bool = False,
+    producer: int = -1,
+    size: int = 2**20,
+) -> bytes:
     """A batch as a producer makes it, at the offset that a broker gives it."""
     builder = DefaultRecordBatchBuilder(
         magic=2,
@@ -19,7 +27,7 @@ def a_batch(written: Sequence[Written], *, codec: int = 0, base: int = 0, transa
         producer_id=producer,
         producer_epoch=0,
         base_sequence=0,
-        batch_size=2**20,
+        batch_size=size,
     )
     for number, (key, value, headers) in enumerate(written):
         builder.append(number, timestamp=1, key=key, value=value, headers=list(headers))
