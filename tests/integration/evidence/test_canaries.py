@@ -13,6 +13,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -51,7 +52,7 @@ def logs() -> Iterator[io.StringIO]:
 
 def planted(word: str, id: str) -> dict[str, object]:
     """An event with the word in a place that `id`'s number chooses: in what a publisher may say, and in what it may not."""
-    places: list[dict[str, object]] = [
+    places: list[dict[str, Any]] = [
         {"student": {"scheme": "sis", "value": word}},  # held: nobody knows her
         {"student": {"scheme": "sis", "value": "104"}, "assessor": {"scheme": "sis", "value": word}},
         {"score": word},
