@@ -5,9 +5,11 @@ Owns: how corrections and keys name events, and the reasons for which a correcti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from contracts.envelope import Data, Event
 from contracts.events import EvidenceCarried, EvidenceRetracted, EvidenceSubmitted, EvidenceSuperseded
 from services.chassis.errors import Rejected
 from services.evidence.deduplication import OTHER_STUDENT
@@ -71,4 +73,22 @@ def objection(type: str, found: Found, subject: str) -> Rejected | None:
     if found.person != subject:
         pointer, whose = ("/sourcekey", "a key of") if type in KEYED else ("/data/target", "an event of")
         return Rejected(OTHER_STUDENT, f"{whose} no other student's record", pointer=pointer)
+    return None
+
+
+def standing_retraction(events: Sequence[Event[Data]], target: int, *, whole: bool) -> int | None:
+    """The position of a retraction that has done already what a new one of `target` would do, given its record's events in order.
+
+    A retraction is in force unless one in force names it. One of the whole record is done if no piece came after it.
+    """
+    named: set[int] = set()
+    for event in reversed(events):
+        position, data = int(event.position), event.data
+        if isinstance(data, EvidenceRetracted) and position not in named:
+            if data.scope == "event":
+                named.add(int(data.target))
+            if (data.scope == "record") == whole and int(data.target) == target:
+                return position
+        elif whole and event.type in PIECES:
+            return None
     return None

@@ -133,6 +133,21 @@ INBOX: Explanations = {
 
 COMMAND: Explanations = {
     "name-taken": Explanation("A publisher bears this name already.", "Choose another, or go on with the key it has."),
+    "decided-already": Explanation(
+        "Somebody has decided the same at this moment, for another reason.", "Look at what the log has now before deciding again."
+    ),
+    "same-student": Explanation("Both names lead to one pseudonym.", "Name two students."),
+    "merged-already": Explanation(
+        "She is merged into another student than the one who was named.", "Unmerge her first (`cairn student unmerge`)."
+    ),
+    "survivor-merged": Explanation(
+        "The student whom the other is, or is to be, merged into is herself merged into a third.",
+        "To merge, name the third. To unmerge, begin with the last merge.",
+    ),
+    "too-many-merged": Explanation(
+        "So many pseudonyms of one person are a mistake somewhere.", "Unmerge those that are others, then go on."
+    ),
+    "not-merged": Explanation("She is merged into nobody, and never was.", "Check whom you named."),
     "unknown-publisher": Explanation("No publisher of this name has a key in force.", "List them: `cairn publisher list`."),
     "unknown-rejection": Explanation(
         "No rejection of this number is kept: there was none, it was resubmitted, or its 30 days are over.",

@@ -8,9 +8,10 @@ Must not: parse, resolve identifiers, or publish.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contracts.topics import EVIDENCE_LOG, Topic
@@ -40,6 +41,7 @@ from services.evidence.store import days, inbox, quarantine, records
 from services.evidence.store import ledger as store
 from services.evidence.store.feed import LedgerFeed
 
+T = TypeVar("T")
 SECOND = timedelta(seconds=1)
 NOT_OPEN = "the log is not open: `cairn evidence work` opens it"
 
@@ -108,6 +110,18 @@ class Ledger:
         plan, receipts = await once(self._pool, lambda connection: self._append(connection, batch, keys))
         self._saw(plan.head)
         return await _outcomes(self._pool, plan.sifted, receipts)
+
+    async def under_lock(self, work: Callable[[Connection, Head, datetime], Awaitable[tuple[T, Head]]]) -> T:
+        """What `work` gives, done in one transaction that holds the head; it gives the head as it leaves it, too."""
+        self._must_have_compared()
+
+        async def transaction(connection: Connection) -> tuple[str, tuple[T, Head]]:
+            head, now, xid = await self._lock(connection)
+            return xid, await work(connection, head, now)
+
+        result, after = await once(self._pool, transaction)
+        self._saw(after)
+        return result
 
     async def _refuse(self, connection: Connection, batch: Batch) -> tuple[str, None]:
         """Refusals alone touch neither head nor log."""

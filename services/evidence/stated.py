@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+# Stands for a student's last statement when a roster no longer has her, so that her return is noticed.
+ABSENT = b"absent"
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:

@@ -113,10 +113,22 @@ class Vault:
         if further:
             await store.link(self.pool, [(*new, *known) for new, known in further.items()])
 
-    async def belongings(self, identifiers: Collection[Key]) -> dict[Key, str]:
-        """The pseudonyms of their own, of those identifiers that a merge has lead to another."""
+    async def merged(self, identifiers: Collection[Key]) -> dict[Key, str]:
+        """Of those identifiers that a merge has lead to another pseudonym than their own, that pseudonym."""
         found = await store.resolve(self.pool, identifiers)
-        return {Key(*key): own for key, (_, own) in found.items() if own is not None}
+        return {Key(*key): name for key, (name, own) in found.items() if own is not None}
+
+    async def first_known(self, pseudonyms: Collection[str], scheme: str) -> dict[Key, str]:
+        """The identifiers of a scheme under which these were known before any merge."""
+        return {Key(*key): name for key, name in (await store.first_known(self.pool, pseudonyms, scheme)).items()}
+
+    async def own(self, told: Key, pseudonym: str) -> str | None:
+        """The pseudonym that an identifier was given first, or `pseudonym` itself if somebody bears it."""
+        found = await store.resolve(self.pool, [told])
+        if found:
+            [(name, own)] = found.values()
+            return own or name
+        return pseudonym if await store.is_borne(self.pool, pseudonym) else None
 
     async def describe(self, people: Sequence[Person]) -> int:
         """State what is known of people; how many were new or changed."""

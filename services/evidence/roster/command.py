@@ -17,6 +17,7 @@ from services.evidence.roster.district import District, read_district
 from services.evidence.roster.folder import RosterFolder
 from services.evidence.roster.guard import NOTHING_ACCEPTED, Accepted, Guard
 from services.evidence.roster.importing import Importer, Summary
+from services.evidence.roster.merged import join_merged
 from services.evidence.store import roster as store
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ async def import_roster(
     progress.stage("Reading the roster", None)
     district, roster = _read(path, progress.advance)
     progress.stage("Looking at what would end", None)
+    await join_merged(district, has.vault)
     await Guard(has.vault, has.pool, accepted).look(district)
     progress.stage("Comparing with the log", _things_in(district))
     with span("roster import"):
@@ -79,6 +81,7 @@ async def _import(has: Opened, district: District, roster: bytes, now: datetime,
             summary = await Importer(has.ledger, has.vault, has.pool, has.key, today=today, advance=advance).run(district)
         except Conflict:
             await has.vault.refresh()
+            await join_merged(district, has.vault)
             continue
         with passing():
             await store.finish_import(has.pool)

@@ -137,7 +137,8 @@ class Importer:
         known = [user for user in users if user.sourced_id in names]
         summary.bad += [BadRow("users.csv", user.line, OTHER_KIND) for user in users if user.sourced_id not in names]
         await self._vault.link({Key(*each): Key(SCHEME, user.sourced_id) for user in known for each in user.identifiers})
-        summary.people += await self._vault.describe([person(user, names[user.sourced_id]) for user in known])
+        people = {names[user.sourced_id]: person(user, names[user.sourced_id]) for user in known}
+        summary.people += await self._vault.describe(list(people.values()))
         return names
 
     # Reference events

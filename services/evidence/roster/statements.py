@@ -10,12 +10,10 @@ from datetime import date, timedelta
 
 from contracts.envelope import Data
 from contracts.events import ProgrammeChanged, StudentEnrolled, StudentTransferred, StudentWithdrawn
-from services.evidence.stated import StatedStudent
+from services.evidence.stated import ABSENT, StatedStudent
 
 Enrolled = StudentEnrolled | StudentTransferred
 
-# Stands for a student's last statement when a roster no longer has her, so that her return is noticed.
-ABSENT = b"absent"
 ONE_DAY = timedelta(days=1)
 LAST_DAY = date.max - ONE_DAY
 NOT_IN_ROSTER = "not-in-roster"

@@ -52,6 +52,11 @@ SELECT p.record, p.node, p.node = l.subject OR EXISTS (
 FROM path p JOIN public.ledger l ON l.position = p.record ORDER BY p.record, p.depth
 """
 
+OF_RECORD = """
+SELECT l.record FROM (SELECT $1::bigint AS position UNION SELECT position FROM public.records WHERE record = $1) r
+JOIN public.ledger l USING (position) ORDER BY l.position
+"""
+
 KEEP_KEYS = "INSERT INTO public.sourcekeys (source, sourcekey, record) SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])"
 KEEP_RECORDS = "INSERT INTO public.records (position, record) SELECT * FROM unnest($1::bigint[], $2::bigint[])"
 KEEP_HOLDERS = "INSERT INTO public.holders (position, holder) SELECT * FROM unnest($1::bigint[], $2::text[])"
@@ -95,6 +100,11 @@ async def at(on: Queryable, positions: Collection[int]) -> dict[int, Found]:
 def _found(position: int, type: str, record: int, owner: str, path: Sequence[tuple[str, bool]]) -> Found:
     holders = tuple(node for node, holds in path if holds)
     return Found(position, type, record, owner, person=path[-1][0], holders=holders)
+
+
+async def of_record(on: Queryable, record: int) -> list[bytes]:
+    """Every event that belongs to the record that begins there, in log order."""
+    return [row[0] for row in await on.fetch(OF_RECORD, record)]
 
 
 async def remember(connection: Connection, drafts: Sequence[Draft], first: int) -> None:

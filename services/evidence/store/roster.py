@@ -8,10 +8,11 @@ from datetime import date
 from typing import Any
 
 from services.chassis.postgres import Queryable
-from services.evidence.stated import StatedStudent, Statement
+from services.evidence.stated import ABSENT, StatedStudent, Statement
 
 SCHOOLS_OF = "SELECT pseudonym, school FROM public.roster_students WHERE pseudonym = ANY ($1::text[]) AND school IS NOT NULL"
 
+END = "UPDATE public.roster_students SET school = NULL, digests = array_append(digests, $2::bytea) WHERE pseudonym = $1"
 STATED = "SELECT kind, key, schools, version, digest, data FROM public.roster_statements WHERE kind = $1"
 STATE = """
 INSERT INTO public.roster_statements (kind, key, schools, version, digest, data)
@@ -60,6 +61,11 @@ async def schools_of(on: Queryable, pseudonyms: Collection[str]) -> dict[str, fr
     """The schools at which these students are enrolled, as far as rosters said."""
     rows = await on.fetch(SCHOOLS_OF, list(pseudonyms))
     return {row[0]: frozenset({row[1]}) for row in rows}
+
+
+async def end(connection: Queryable, student: str) -> None:
+    """She is somebody else from now on: enrolled nowhere, and stated anew if she should come back."""
+    await connection.execute(END, student, ABSENT)
 
 
 async def stated(on: Queryable, kind: str) -> dict[str, Statement]:

@@ -18,6 +18,9 @@ ISSUE = """
 INSERT INTO vault.identifiers (scheme, value, pseudonym) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
 ON CONFLICT (scheme, value) DO NOTHING
 """
+FIRST_KNOWN = """
+SELECT scheme, value, pseudonym FROM vault.identifiers WHERE pseudonym = ANY ($1::text[]) AND own IS NULL AND scheme = $2
+"""
 # The lock makes a merge that is under way come first, or wait: whoever the known one leads to then, the further one does too.
 LINK = """
 INSERT INTO vault.identifiers (scheme, value, pseudonym, own)
@@ -94,6 +97,18 @@ async def issue(connection: Connection | Pool, wanted: Mapping[tuple[str, str], 
     schemes, values = [scheme for scheme, _ in wanted], [value for _, value in wanted]
     await connection.execute(ISSUE, schemes, values, list(wanted.values()))
     return await resolve(connection, wanted.keys())
+
+
+async def is_borne(connection: Connection | Pool, pseudonym: str) -> bool:
+    """Whether an identifier leads to this pseudonym, or did before a merge."""
+    found = await connection.fetchval("SELECT true FROM vault.identifiers WHERE pseudonym = $1 OR own = $1 LIMIT 1", pseudonym)
+    return bool(found)
+
+
+async def first_known(connection: Connection | Pool, pseudonyms: Collection[str], scheme: str) -> dict[tuple[str, str], str]:
+    """The identifiers of a scheme that lead to these pseudonyms by no merge."""
+    rows = await connection.fetch(FIRST_KNOWN, list(pseudonyms), scheme)
+    return {(row[0], row[1]): row[2] for row in rows}
 
 
 async def link(connection: Connection | Pool, further: Collection[tuple[str, str, str, str]]) -> None:
