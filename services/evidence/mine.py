@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
+from contracts.submissions import Instant
 from services.chassis.docs.explanations import docs_of
 from services.chassis.errors import Rejected
 from services.evidence.grants import Publisher
@@ -104,8 +105,8 @@ def routes(publisher: Callable[..., Awaitable[Publisher]]) -> APIRouter:
     async def rejections(
         request: Request,
         sender: Publisher = me,
-        code: Annotated[str | None, Query(max_length=64)] = None,
-        since: AwareDatetime | None = None,
+        code: Annotated[str | None, Query(max_length=64, pattern=r"^[a-z0-9-]+$")] = None,
+        since: Instant | None = None,
         after: Annotated[int, Query(ge=0, le=2**62)] = 0,
         limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 100,
     ) -> Rejections:

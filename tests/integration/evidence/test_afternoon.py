@@ -60,13 +60,29 @@ async def test_a_publisher_sees_its_own_rejections_and_nobody_elses(gateway: Gat
     ]
     assert {it["docs"] for it in told["rejections"]} == {"/docs/problems/invalid-field", "/docs/problems/foreign-source"}
     assert [it["id"] for it in (await gateway.mine("rejections?code=foreign-source")).json()["rejections"]] == ["e-3"]
-    assert (await gateway.mine("rejections?since=2999-01-01T00:00:00Z")).json() == {"rejections": [], "next": None}
+    assert (await gateway.mine("rejections?since=2199-01-01T00:00:00Z")).json() == {"rejections": [], "next": None}
     page = (await gateway.mine("rejections?limit=2")).json()
     assert [it["id"] for it in (await gateway.mine(f"rejections?after={page['next']}")).json()["rejections"]] == ["e-3"]
     first = told["rejections"][0]["number"]
     assert json.loads((await gateway.mine(f"rejections/{first}")).json()["payload"])["data"]["score"] == "high"
     foreign = await gateway.mine(f"rejections/{first}", "other")
     assert (foreign.status_code, foreign.json()["code"]) == (404, "unknown-rejection")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "rejections?code=%00",
+        "rejections?code=Not a code",
+        "rejections?since=0001-01-01T00:00:00%2B14:00",
+        "rejections?since=9999-12-31T23:59:59-14:00",
+        "rejections?since=yesterday",
+        "rejections?after=-1",
+        "held?limit=0",
+    ],
+)
+async def test_a_question_that_makes_no_sense_is_refused(gateway: Gateway, query: str) -> None:
+    assert (await gateway.mine(query)).status_code == 422
 
 
 async def test_what_waits_is_shown_without_whom_it_waits_for(gateway: Gateway) -> None:
