@@ -7,7 +7,6 @@ import json
 import secrets
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -32,8 +31,8 @@ from services.evidence.roster.guard import Accepted
 from services.evidence.roster.importing import Summary
 from services.evidence.scorecards import Expectation
 from services.evidence.settings import Settings
-from services.evidence.store import kept, scorecards
 from services.evidence.store import publishers as store
+from services.evidence.store import scorecards
 from services.evidence.store.inbox import restart as restart_inbox
 from services.evidence.store.publishers import Listed
 from services.evidence.welcome import curl
@@ -64,50 +63,6 @@ def work() -> None:
     settings = Settings()
     configure("evidence.work", settings)
     run(create_worker(settings), settings)
-
-
-@evidence.group()
-def quarantine() -> None:
-    """What was refused, kept for 30 days, and what waits at the door."""
-
-
-@quarantine.command("list")
-@click.option("--publisher", "name", help="Only of this publisher.")
-@click.option("--reason", help="Only for this reason: a problem's code, such as invalid-field or unknown-student.")
-@click.option("--since", type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]), help="Only what came at or after this time, UTC.")
-@click.option("--after", type=click.IntRange(min=0), default=0, help="Rejections with a higher number only, for the next page.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Of rejections, and of what waits.")
-@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-def list_quarantine(name: str | None, reason: str | None, since: datetime | None, after: int, limit: int, as_json: bool) -> None:
-    """List rejections by number, then what waits. Nothing of what was sent is shown but which submission it is."""
-    wanted = kept.Wanted(name, reason, since.replace(tzinfo=UTC) if since else None)
-    rejections = _with_pool(lambda pool: kept.rejections(pool, wanted, after, limit))
-    held = _with_pool(lambda pool: kept.held(pool, wanted, limit))
-    if as_json:
-        told = {"rejections": [asdict(each) for each in rejections], "held": [asdict(each) for each in held]}
-        click.echo(json.dumps(told, default=datetime.isoformat))
-        return
-    table = Table("number", "came", "publisher", "id", "reason", "where")
-    for it in rejections:
-        table.add_row(str(it.number), f"{it.came:%Y-%m-%d %H:%M}", it.publisher, it.id or "unreadable", it.code, it.pointer)
-    for waits in held:
-        table.add_row("held", f"{waits.came:%Y-%m-%d %H:%M}", waits.publisher, waits.id, waits.reason, "")
-    Console().print(table)
-
-
-@quarantine.command("show")
-@click.argument("number", type=click.IntRange(0, 2**62))
-@click.option("--payload", is_flag=True, help="Also what was sent: student data, so mind who looks on.")
-def show_quarantine(number: int, payload: bool) -> None:
-    """Show the rejection NUMBER: which submission, why, where, and what was expected."""
-    found = _with_pool(lambda pool: kept.rejections(pool, kept.Wanted(), number - 1, 1))
-    if not found or found[0].number != number:
-        raise Rejected("unknown-rejection", "the number of a rejection that is kept (`cairn evidence quarantine list`)")
-    for field, value in asdict(found[0]).items():
-        click.echo(f"{field:<10} {value if value is not None else 'unreadable'}")
-    if payload:
-        sent = _with_pool(lambda pool: kept.payload(pool, number)) or b""
-        click.echo(f"\n{sent.decode(errors='replace')}")
 
 
 @click.group()

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from click.testing import CliRunner
 
 from contracts.codec import decode
 from contracts.events import SubmissionRejected
-from services.chassis.errors import Rejected
-from services.evidence.cli import evidence
 from services.evidence.scorecards import Expectation
 from services.evidence.silence import Silence, silent
 from services.evidence.store import scorecards
@@ -123,33 +119,3 @@ async def test_every_rejection_is_told_once_without_what_was_sent(gateway: Gatew
     assert all(word not in record for record in records for word in (b"planted-77", b"planted_88", b"planted-99"))
     numbers = [it["number"] for it in (await gateway.mine("rejections")).json()["rejections"]]
     assert [it.rejection for it in told if isinstance(it, SubmissionRejected)] == [str(number) for number in numbers]
-
-
-async def test_district_it_lists_the_quarantine_and_sees_what_was_sent_only_when_asking(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CAIRN_EVIDENCE_DATABASE", gateway.settings.dsn())
-    await gateway.publisher("other")
-    await gateway.send([an_event("e-1", score="planted-77"), an_event("e-2", student={"scheme": "sis", "value": "stranger-77"})])
-    await gateway.send(an_event("o-1", source="other", score=None), publisher="other")
-
-    async def run(*arguments: str) -> str:
-        done = await asyncio.to_thread(CliRunner().invoke, evidence, ["quarantine", *arguments])
-        assert done.exit_code == 0, done.output
-        return done.stdout
-
-    told = json.loads(await run("list", "--json"))
-    assert [(it["publisher"], it["id"], it["code"]) for it in told["rejections"]] == [
-        ("algebra", "e-1", "invalid-field"),
-        ("other", "o-1", "invalid-field"),
-    ]
-    assert [(it["id"], it["reason"]) for it in told["held"]] == [("e-2", "unknown-student")]
-    few = json.loads(await run("list", "--json", "--publisher", "other", "--reason", "invalid-field", "--since", "2026-01-01"))
-    assert ([it["id"] for it in few["rejections"]], few["held"]) == (["o-1"], [])
-    number = str(told["rejections"][0]["number"])
-    shown = [await run("list"), await run("show", number)]
-    assert all("planted-77" not in text and "stranger-77" not in text for text in shown)
-    assert "/data/score" in shown[1]
-    assert "planted-77" in await run("show", number, "--payload")
-    missing = await asyncio.to_thread(CliRunner().invoke, evidence, ["quarantine", "show", "999999"])
-    assert isinstance(missing.exception, Rejected)
