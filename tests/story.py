@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 
 from contracts.codec import decode, finish, prepare, timestamp
 from contracts.envelope import Data
@@ -33,16 +32,35 @@ class Story:
         """A partition's entries so far, in order."""
         return list(self._entries[partition])
 
-    def tell(self, data: Data, *, student: str | None = None, time: dt.datetime | None = None, id: str | None = None) -> None:
-        """Append an event: to the student's partition, or to every one."""
+    def tell(
+        self,
+        data: Data,
+        *,
+        student: str | None = None,
+        time: dt.datetime | None = None,
+        id: str | None = None,
+        source: str = "app:test",
+        **extensions: str | int | None,
+    ) -> int:
+        """Append an event: to the partitions of the students who hold it, or to every one. Its position."""
         self.now += dt.timedelta(milliseconds=10)
-        prepared = prepare(data, id=id or f"event-{self.position}", source="app:test", time=time or self.now, subject=student)
+        id = id or f"event-{self.position}"
+        prepared = prepare(data, id=id, source=source, time=time or self.now, subject=student, **extensions)
         record = finish(prepared, self.position, timestamp(self.now))
-        placed: Sequence[int] = range(self.partitions) if student is None else [partition_of(student, self.partitions)]
+        holders = decode(record).holders
+        placed = sorted({partition_of(holder, self.partitions) for holder in holders}) if holders else range(self.partitions)
         for partition in placed:
             entries = self._entries[partition]
             entries.append(Entry(0, partition, len(entries), self.position, len(entries), decode(record), record))
         self.position += 1
+        return self.position - 1
+
+    @property
+    def records(self) -> list[bytes]:
+        """The whole log, in order of position."""
+        return [
+            record for _, record in sorted({entry.position: entry.record for entries in self._entries for entry in entries}.items())
+        ]
 
     def evidence(self, student: str, score: int, competency: str = "MA.1", *, time: dt.datetime | None = None) -> None:
         """Append a piece of evidence, `score` in thousandths."""

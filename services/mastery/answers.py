@@ -11,11 +11,11 @@ from contracts.events import FrameworkPublished, SchoolRegistered
 from services.chassis.projection.answers import Answer, AsKnown
 from services.chassis.projection.parking import Parked
 from services.chassis.projection.reference import World
-from services.mastery.domain import Key
-from services.mastery.domain import Standing as Level
 from services.mastery.explain import Step
 from services.mastery.queries import CompetencyFound, CountsFound, Snapshot, StudentFound
-from services.mastery.rules import Rule
+from services.mastery.rules import CARRIED, Rule
+from services.mastery.standings import Key
+from services.mastery.standings import Standing as Level
 from services.mastery.store.reading import Count
 from services.mastery.worlds import rules_at
 
@@ -32,7 +32,8 @@ class ProgrammeAnswer(Answer):
 class LevelAnswer(Answer):
     """Where a student stands in a competency. `level` null: none, for a `reason`. `value` in points, rounded as the policy says.
 
-    `pieces` is how many pieces of evidence count. `policy_position`: the policy version's place in the log.
+    `carried`: the level comes from an old system, and no evidence of it counts here yet. `pieces` is how many pieces of evidence
+    count. `policy_position`: the policy version's place in the log.
     """
 
     framework: str
@@ -42,8 +43,9 @@ class LevelAnswer(Answer):
     level: int | None
     level_label: str | None
     value: float | None
+    carried: bool
     previous_level: int | None
-    reason: str | None = Field(examples=["no-evidence", "no-policy", "too-few", "not-yet-mastered", "below-scale"])
+    reason: str | None = Field(examples=["no-evidence", "no-policy", "too-few", "not-yet-mastered", "below-scale", "carried"])
     pieces: int
     policy: str | None
     policy_version: int | None
@@ -58,12 +60,16 @@ class ParkedAnswer(Answer):
 
 
 class StudentAnswer(Answer):
-    """A student and all her levels. `enrolled` false: she has left `school`, whose policies are still hers."""
+    """A student and all her levels. `enrolled` false: she has left `school`, whose policies are still hers.
+
+    `merged_into`: this pseudonym is the same person as that one, who has all of this one's evidence and levels.
+    """
 
     student: str
     school: str | None
     school_label: str | None
     enrolled: bool
+    merged_into: str | None
     grade: str | None
     cohort: str | None
     classes: tuple[str, ...]
@@ -76,6 +82,8 @@ class StudentAnswer(Answer):
 class EvidenceAnswer(Answer):
     """A piece of evidence, and what it did. `score` in points on its own `scale`, `worth` on the policy's.
 
+    A piece that was carried over has a `level` of its scale and no score. `position` of a copy, which a merge made: its own.
+
     `counted` false: it did not count, for a `reason`. `value`: what the policy gives after it, in points, not rounded.
     """
 
@@ -84,14 +92,17 @@ class EvidenceAnswer(Answer):
     id: str
     time: dt.datetime
     sourcesequence: int | None
-    score: float
+    score: float | None
+    level: int | None
     scale: str
     kind: str
     assessor: str | None
     context: str | None
     attempt: int | None
     counted: bool
-    reason: str | None = Field(examples=["practice", "below-scale", "no-conversion", "no-policy"])
+    reason: str | None = Field(
+        examples=["practice", "below-scale", "no-conversion", "no-policy", "retracted", "superseded", "assessor-revoked", "carried"]
+    )
     worth: float | None
     arithmetic: str | None
     value: float | None
@@ -188,6 +199,7 @@ def student(found: StudentFound) -> StudentAnswer:
         school=state.school,
         school_label=_school_label(world, state.school) if state.school else None,
         enrolled=bool(enrolment and enrolment.enrolled),
+        merged_into=state.into,
         grade=enrolment.grade if enrolment else None,
         cohort=enrolment.cohort if enrolment else None,
         classes=enrolment.classes if enrolment else (),
@@ -259,6 +271,7 @@ def _level(world: World, key: Key, level: Level, rule: Rule | None) -> LevelAnsw
         level=level.level,
         level_label=names.get(level.level) if level.level is not None else None,
         value=_points(level.value),
+        carried=level.reason == CARRIED,
         previous_level=level.previous,
         reason=level.reason,
         pieces=level.tally.n,
@@ -276,7 +289,8 @@ def _evidence(step: Step) -> EvidenceAnswer:
         id=piece.id,
         time=piece.time,
         sourcesequence=piece.sequence,
-        score=piece.score / 1000,
+        score=None if piece.kind == CARRIED else piece.score / 1000,
+        level=piece.score if piece.kind == CARRIED else None,
         scale=piece.scale,
         kind=piece.kind,
         assessor=piece.assessor,
@@ -316,9 +330,11 @@ def _parked(parked: Parked | None) -> ParkedAnswer | None:
 
 
 def _of_student(found: StudentFound) -> AsKnown:
-    """Her own partition's position: what is known of one student needs no other partition."""
-    cursor = found.cursor
-    return AsKnown(position=cursor.positions[0], time=cursor.common_tick, generation=found.snapshot.standing.generation)
+    """Her own partition's position, or the one asked for: what is known of one student needs no other partition."""
+    cursor, generation = found.cursor, found.snapshot.standing.generation
+    if found.known_at is not None:
+        return AsKnown(position=found.known_at, time=None, generation=generation)
+    return AsKnown(position=cursor.positions[0], time=cursor.common_tick, generation=generation)
 
 
 def _of_all(snapshot: Snapshot) -> AsKnown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path, Query, Request
 
 from contracts.ids import Code, Pseudonym
 from contracts.topics import EVIDENCE_LOG
@@ -19,18 +19,21 @@ Student = Annotated[Pseudonym, Path(description="the student's pseudonym")]
 # Codes may hold slashes: in an address they are written `%2F`, and in the last place of one they may stand as they are.
 Framework = Annotated[Code, Path(description="the framework's code")]
 Competency = Annotated[Code, Path(description="the competency's code")]
+KnownAt = Annotated[int | None, Query(ge=0, description="recompute from what was known at this position of the log; default: now")]
 
 
 @router.get("/students/{student}")
-async def student(student: Student, request: Request) -> answers.StudentAnswer:
+async def student(student: Student, request: Request, known_at: KnownAt = None) -> answers.StudentAnswer:
     """A student's levels in every competency she has evidence in."""
-    return answers.student(await _queries(request).student(student))
+    return answers.student(await _queries(request).student(student, known_at))
 
 
 @router.get("/students/{student}/competencies/{framework}/{competency:path}")
-async def competency(student: Student, framework: Framework, competency: Competency, request: Request) -> answers.CompetencyAnswer:
+async def competency(
+    student: Student, framework: Framework, competency: Competency, request: Request, known_at: KnownAt = None
+) -> answers.CompetencyAnswer:
     """What a level rests on: the policy in force, every piece of evidence with its arithmetic, what did not count and why."""
-    return answers.competency(await _queries(request).competency(student, (framework, competency)))
+    return answers.competency(await _queries(request).competency(student, (framework, competency), known_at))
 
 
 @router.get("/schools/{school:path}")

@@ -25,16 +25,23 @@ def mastery() -> None:
     """What students can do: levels, what they rest on, counts of schools."""
 
 
+known_at_ = click.option(
+    "--known-at", type=click.IntRange(min=0), help="Recompute from what was known at this position of the log (default: now)."
+)
+
+
 @mastery.command()
 @click.argument("student")
+@known_at_
 @as_json
-def student(student: str, json_: bool) -> None:
+def student(student: str, known_at: int | None, json_: bool) -> None:
     """Show the levels of STUDENT (a pseudonym)."""
-    found = answers.student(_ask(lambda queries: queries.student(student)))
+    found = answers.student(_ask(lambda queries: queries.student(student, known_at)))
     if json_:
         _print(found)
         return
     place = f"{found.school_label}, grade {found.grade}" if found.enrolled else "not enrolled"
+    place = place if found.merged_into is None else f"merged into {found.merged_into}"
     click.echo(f"{found.student}: {place}. {_as_known(found.as_known)}")
     if found.parked:
         click.echo(f"Parked before position {found.parked.position} ({found.parked.reason}): what came since waits for a redrive.")
@@ -46,10 +53,11 @@ def student(student: str, json_: bool) -> None:
 @click.argument("student")
 @click.argument("framework")
 @click.argument("competency")
+@known_at_
 @as_json
-def explain(student: str, framework: str, competency: str, json_: bool) -> None:
+def explain(student: str, framework: str, competency: str, known_at: int | None, json_: bool) -> None:
     """Show what the level of STUDENT (a pseudonym) in a COMPETENCY rests on, step by step."""
-    found = answers.competency(_ask(lambda queries: queries.competency(student, (framework, competency))))
+    found = answers.competency(_ask(lambda queries: queries.competency(student, (framework, competency), known_at)))
     if json_:
         _print(found)
         return
@@ -120,12 +128,15 @@ def _level(level: answers.LevelAnswer) -> dict[str, Any]:
 
 
 def _named_level(level: answers.LevelAnswer) -> str:
-    return f"none ({level.reason})" if level.level is None else f"{level.level} {level.level_label or ''}".rstrip()
+    if level.level is None:
+        return f"none ({level.reason})"
+    return f"{level.level} {level.level_label or ''}".rstrip() + (" (carried over)" if level.carried else "")
 
 
 def _evidence(piece: answers.EvidenceAnswer) -> dict[str, Any]:
     step = piece.arithmetic if piece.counted else f"does not count: {piece.reason}"
-    return piece.model_dump() | {"time": piece.time.isoformat(timespec="minutes"), "score": f"{piece.score:g}", "step": step}
+    score = f"level {piece.level}" if piece.score is None else f"{piece.score:g}"
+    return piece.model_dump() | {"time": piece.time.isoformat(timespec="minutes"), "score": score, "step": step}
 
 
 def _counts(counts: answers.CompetencyCounts, numbers: list[int]) -> dict[str, Any]:

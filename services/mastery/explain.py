@@ -7,10 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from services.mastery.domain import Piece, Standing, in_order, worth_of
+from contracts import records
+from contracts.records import Record
+from services.mastery.domain import Student
 from services.mastery.policies import Average, Decaying, Formula, Highest, NMastery, Ratio, Tally, Weighted
-from services.mastery.rules import Result, Rule
+from services.mastery.rules import CARRIED, RETRACTED, REVOKED, SUPERSEDED, Result, Rule
+from services.mastery.standings import Key, Piece, Standing, in_order, worth_of
+
+
+class Line(NamedTuple):
+    """A piece as it was recorded, and `placed`: as it stands in its record's place. `out`: why it counts for nothing at all."""
+
+    piece: Piece
+    placed: Piece
+    out: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +48,49 @@ class Explanation:
     reading: str
 
 
-def explain(pieces: Iterable[Piece], rule: Rule | None, standing: Standing) -> Explanation:
+def lines_of(student: Student, key: Key) -> list[Line]:
+    """Every piece of a student in a competency, and those that counted there until something was said about them."""
+    return [
+        line for record in records.records(student.pieces, student.retractions) for line in _lines(record) if line.piece.key == key
+    ]
+
+
+def _lines(record: Record[Piece]) -> Iterable[Line]:
+    placed = record.placed
+    for piece in record.pieces:
+        if piece is record.counted and placed is not None:
+            yield Line(piece, placed)
+        elif piece in record.live:
+            yield Line(piece, piece, SUPERSEDED)
+        else:
+            yield Line(piece, piece, REVOKED if piece.note is not None and piece.note.revoked is not None else RETRACTED)
+
+
+def explain(lines: Iterable[Line], rule: Rule | None, standing: Standing) -> Explanation:
     """How a student's pieces of one competency come to where she stands."""
     if rule is None:
-        steps = tuple(Step(piece, None, standing.reason, None, None) for piece in sorted(pieces))
+        steps = tuple(Step(line.piece, None, line.out or standing.reason, None, None) for line in sorted(lines))
         return Explanation(steps, Result(None, None, standing.reason), "no policy is in force, so nothing counts yet")
-    steps, tally = _steps(pieces, rule)
+    steps, tally = _steps(lines, rule)
+    if not tally.n and standing.level is not None:
+        carried = Result(standing.level, None, CARRIED)
+        return Explanation(steps, carried, f"carried over: level {standing.level}, until a piece of evidence counts")
     result = rule.result(tally)
     return Explanation(steps, result, _reading(rule, tally, result))
 
 
-def _steps(pieces: Iterable[Piece], rule: Rule) -> tuple[tuple[Step, ...], Tally]:
+def _steps(lines: Iterable[Line], rule: Rule) -> tuple[tuple[Step, ...], Tally]:
     steps: list[Step] = []
     tally = Tally()
-    for piece in in_order(pieces, rule):
-        worth = worth_of(piece, rule)
+    by_place = sorted(lines, key=lambda line: line.piece.position)
+    for placed in in_order((line.placed for line in by_place), rule):
+        line = next(line for line in by_place if line.placed is placed)
+        worth = line.out or worth_of(placed, rule)
         if isinstance(worth, str):
-            steps.append(Step(piece, None, worth, None, None))
+            steps.append(Step(line.piece, None, worth, None, None))
             continue
         after = rule.formula.add(tally, worth)
-        steps.append(Step(piece, worth, None, arithmetic(rule.formula, tally, worth), _value(rule.formula, after)))
+        steps.append(Step(line.piece, worth, None, arithmetic(rule.formula, tally, worth), _value(rule.formula, after)))
         tally = after
     return tuple(steps), tally
 

@@ -31,6 +31,8 @@ CREATE TABLE students (
     programme_levels text[] NOT NULL,
     programme_since  date[] NOT NULL,
     programme_until  date[] NOT NULL,
+    merged_into      text,                 -- the student she was merged into, while she is: then she is nobody here
+    chapter          bigint NOT NULL,      -- the position of her last row in `chapters`, -1: none
     keys             integer[] NOT NULL,
     rules            bigint[] NOT NULL,    -- position of the policy version; NULL: no policy in force
     position         bigint NOT NULL,      -- of the last event that changed the row
@@ -47,6 +49,25 @@ CREATE TABLE students (
 ) WITH (fillfactor = 70, toast_tuple_target = 8160);
 
 CREATE INDEX students_of_a_school ON students (partition, school, student);
+
+-- Who a student was from a position on, until her next chapter: what a read as known then needs. Columns as in `students`.
+CREATE TABLE chapters (
+    partition        smallint NOT NULL,
+    student          text NOT NULL,
+    position         bigint NOT NULL,
+    school           text,
+    enrolled         boolean NOT NULL,
+    grade            text,
+    cohort           text,
+    classes          text[] NOT NULL,
+    since            date,
+    programmes       text[] NOT NULL,
+    programme_levels text[] NOT NULL,
+    programme_since  date[] NOT NULL,
+    programme_until  date[] NOT NULL,
+    merged_into      text,
+    PRIMARY KEY (partition, student, position)
+);
 
 -- The evidence, insert-only: a row holds what one transaction brought a student, at most 64 pieces, in parallel arrays.
 -- Appending reads none of it; refolds and explanations read one student's.

@@ -9,7 +9,10 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from contracts import records
 from contracts.events import (
+    AssessorReinstated,
+    AssessorRevoked,
     EvidenceSubmitted,
     FrameworkPublished,
     PolicyPublished,
@@ -22,24 +25,26 @@ from contracts.events import (
 from contracts.topics import EVIDENCE_LOG, MASTERY_CHANGES, Topic
 from services.chassis.errors import Poison
 from services.chassis.postgres import Connection
+from services.chassis.projection import stories
 from services.chassis.projection.digest import Digest
 from services.chassis.projection.reference import Version, World
 from services.chassis.projection.view import Change, Entry, Scope, Step
 from services.mastery import domain
-from services.mastery.domain import Key, Student
+from services.mastery.domain import Student
 from services.mastery.rules import fault_of
+from services.mastery.standings import Key
 from services.mastery.store import digests, loading, names, saving, sweeps
-from services.mastery.worlds import moved_at, moved_by, rules_at
+from services.mastery.worlds import law_at, moved_at, moved_by
 
 
 class MasteryView:
     """Satisfies `services.chassis.projection.view.View[Student]`."""
 
     name = "mastery"
-    fold_version = 1
+    fold_version = 2
     inputs: tuple[Topic, ...] = (EVIDENCE_LOG,)
     output: Topic | None = MASTERY_CHANGES
-    tables = Path(__file__).with_name("generation.sql").read_text(encoding="utf-8")
+    tables = Path(__file__).with_name("generation.sql").read_text(encoding="utf-8") + stories.TABLES
 
     async def load(
         self, connection: Connection, partition: int, asked: Mapping[str, Sequence[Entry]], *, whole: bool
@@ -54,16 +59,17 @@ class MasteryView:
         few = [(who, key) for who, keys in wanted.items() if len(keys) < saving.MANY for key in keys]
         found |= await loading.narrow(connection, partition, found, few)
         found |= await loading.whole(connection, partition, many, evidence=False) if many else {}
-        needed = [who for who in found if _may_move(found[who], asked[who]) or _has_late(found[who], asked[who])]
+        linked = await stories.linked(connection, partition, asked)
+        needed = [who for who in found if who in linked or _needs_all(found[who], asked[who])]
         found |= await loading.whole(connection, partition, needed) if needed else {}
         return {who: found.get(who, domain.initial) for who in asked}
 
     def evolve(self, state: Student, entry: Entry, world: World) -> Step[Student]:
-        student, moves = domain.evolve(state, entry.event, entry.position, rules_at(world))
+        student, moves = domain.evolve(state, entry.subject or "", entry.event, entry.position, law_at(world))
         return Step(student, domain.changes(student, entry.position, moves))
 
     def refold(self, state: Student, entry: Entry, world: World) -> Step[Student]:
-        student, moves = domain.refold(state, entry.event, entry.position, rules_at(world))
+        student, moves = domain.refold(state, entry.event, entry.position, law_at(world))
         return Step(student, domain.changes(student, entry.position, moves))
 
     async def save(self, connection: Connection, partition: int, changes: Sequence[Change[Student]]) -> Digest:
@@ -85,6 +91,8 @@ class MasteryView:
                 kind = "policy"
             case SchoolRegistered(school=id):
                 return "school", id
+            case AssessorRevoked(assessor=id) | AssessorReinstated(assessor=id):
+                return stories.ASSESSOR, id
             case _:
                 return None
         if fault := fault_of(data):
@@ -101,6 +109,8 @@ class MasteryView:
         return moved_at(before, after)
 
     async def affected(self, connection: Connection, partition: int, scope: Scope, after: str, limit: int) -> Sequence[str]:
+        if stories.ASSESSOR in scope:
+            return await stories.assessed(connection, partition, scope, after, limit)
         return await sweeps.affected(connection, partition, scope["frameworks"], scope["school"], after, limit)
 
     async def apply_reference(self, connection: Connection, partition: int, entries: Sequence[Entry]) -> None:
@@ -121,6 +131,11 @@ def wanted_by(entries: Iterable[Entry]) -> list[Key]:
     """The competencies that a student's evidence is about, each once."""
     evidence = (data for entry in entries if isinstance(data := entry.event.data, EvidenceSubmitted))
     return list(dict.fromkeys((data.framework, data.competency) for data in evidence))
+
+
+def _needs_all(student: Student, entries: Sequence[Entry]) -> bool:
+    """Whether folding these entries looks at more of her than what they are about."""
+    return any(records.retells(entry.event) for entry in entries) or _may_move(student, entries) or _has_late(student, entries)
 
 
 def _may_move(student: Student, entries: Iterable[Entry]) -> bool:

@@ -12,13 +12,14 @@ from services.chassis.projection.cursor import Cursor
 from services.chassis.projection.parking import Parked
 from services.chassis.projection.reference import World
 from services.chassis.projection.serving import Standing, reading
-from services.mastery.domain import Key, Piece, Student, initial
-from services.mastery.domain import Standing as Level
-from services.mastery.explain import Explanation, explain
+from services.mastery.domain import Student, as_known, initial
+from services.mastery.explain import Explanation, Line, explain, lines_of
 from services.mastery.rules import Rule
+from services.mastery.standings import NOTHING, Key
+from services.mastery.standings import Standing as Level
 from services.mastery.store import reading as store
 from services.mastery.store.reading import Count, Versions
-from services.mastery.worlds import rules_at
+from services.mastery.worlds import law_at, rules_at
 
 VIEW = "mastery"
 
@@ -34,13 +35,17 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class StudentFound:
-    """A student as her partition has come to know her. `parked`: she stands just before that event."""
+    """A student as her partition has come to know her. `parked`: she stands just before that event.
+
+    `known_at`: the position that was asked for, as of which all of this is; None: as known now.
+    """
 
     subject: str
     student: Student
     parked: Parked | None
     cursor: Cursor
     snapshot: Snapshot
+    known_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +75,26 @@ class Queries:
         self._pool = pool
         self._versions = Versions()
 
-    async def student(self, subject: str) -> StudentFound:
-        """A student with all her levels. Raises `Rejected` for one that nothing is known of."""
+    async def student(self, subject: str, known_at: int | None = None) -> StudentFound:
+        """A student with all her levels, as known now or at a position. Raises `Rejected` for one that nothing is known of."""
         async with reading(self._pool, VIEW) as (connection, standing):
-            return await self._student(connection, standing, subject)
+            if known_at is None:
+                return await self._student(connection, standing, subject)
+            return await self._as_known(connection, standing, subject, known_at)
 
-    async def competency(self, subject: str, key: Key) -> CompetencyFound:
-        """What one of her levels rests on. Raises `Rejected` if she has no evidence in the competency."""
+    async def competency(self, subject: str, key: Key, known_at: int | None = None) -> CompetencyFound:
+        """What one of her levels rests on. Raises `Rejected` if she never had evidence in the competency."""
         async with reading(self._pool, VIEW) as (connection, standing):
-            found = await self._student(connection, standing, subject)
-            pieces = await store.evidence(connection, found.cursor.partition, subject, key)
-        if key not in found.student.standings:
+            if known_at is None:
+                found = await self._student(connection, standing, subject)
+                story = await store.story(connection, found.cursor.partition, subject)
+            else:
+                found = await self._as_known(connection, standing, subject, known_at)
+                story = found.student
+        lines = lines_of(story, key) if story is not None else []
+        if key not in found.student.standings and (not lines or found.student.into is not None):
             raise Rejected("no-evidence", "a competency that the student has evidence in", status=404)
-        return _explained(found, key, pieces)
+        return _explained(found, key, lines)
 
     async def school(self, school: str) -> CountsFound:
         """A school's counts. Raises `Rejected` for a school that nothing is known of."""
@@ -118,12 +130,26 @@ class Queries:
         position = max(parked.position - 1 if parked else cursor.positions[0], student.position if student else -1)
         return StudentFound(subject, student or initial, parked, cursor, await self._snapshot(connection, standing, position))
 
+    async def _as_known(self, connection: Connection, standing: Standing, subject: str, position: int) -> StudentFound:
+        """A student recomputed from what was known of her at a position that her partition has passed."""
+        cursor = standing.cursors[partition_of(subject, len(standing.cursors))]
+        parked = await parking.find(connection, subject)
+        last = parked.position - 1 if parked else cursor.positions[0]
+        if position > last:
+            raise Rejected("not-known-yet", f"a position that is applied: {last} at most", status=404)
+        snapshot = await self._snapshot(connection, standing, position)
+        story = await store.story(connection, cursor.partition, subject)
+        known = as_known(story, position, law_at(snapshot.world)) if story is not None else None
+        if known is None:
+            raise Rejected("unknown-student", "the pseudonym of a student in the log", status=404)
+        return StudentFound(subject, known, None, cursor, snapshot, position)
+
     async def _snapshot(self, connection: Connection, standing: Standing, position: int) -> Snapshot:
         versions = await self._versions.known(connection, standing.generation)
         return Snapshot(standing, position, versions.at(position))
 
 
-def _explained(found: StudentFound, key: Key, pieces: list[Piece]) -> CompetencyFound:
-    level = found.student.standings[key]
+def _explained(found: StudentFound, key: Key, lines: list[Line]) -> CompetencyFound:
+    level = found.student.standings.get(key, NOTHING)
     rule = rules_at(found.snapshot.world)(*key, found.student.school)
-    return CompetencyFound(found, key, level, rule, explain(pieces, rule, level))
+    return CompetencyFound(found, key, level, rule, explain(lines, rule, level))

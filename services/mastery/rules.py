@@ -22,6 +22,10 @@ NO_EVIDENCE = "no-evidence"  # nothing that counts
 BELOW_SCALE = "below-scale"  # below the lowest level of a scale
 NO_CONVERSION = "no-conversion"  # the score's scale does not say what it is worth on the policy's
 PRACTICE = "practice"  # recorded, never counted
+CARRIED = "carried"  # a level brought over from an old system, with no score under it
+REVOKED = "assessor-revoked"  # its assessor's judgement does not stand
+RETRACTED = "retracted"
+SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,18 @@ class Rule:
             return BELOW_SCALE
         worth = levels.worths[reached]
         return NO_CONVERSION if worth is None else worth
+
+    def carried(self, scale: str, level: int) -> Result:
+        """What a level that was carried over on `scale` is here."""
+        if scale == self.scale:
+            known = level in self.levels.numbers
+            return Result(level, None, CARRIED) if known else Result(None, None, NO_CONVERSION)
+        levels = self.conversions.get(scale)
+        worth = levels.worths[levels.numbers.index(level)] if levels is not None and level in levels.numbers else None
+        if worth is None:
+            return Result(None, None, NO_CONVERSION)
+        reached = self.levels.reached(worth)
+        return Result(None, None, BELOW_SCALE) if reached is None else Result(self.levels.numbers[reached], None, CARRIED)
 
     def result(self, tally: Tally) -> Result:
         """The level that a tally comes to. Total: whatever is missing has a reason."""

@@ -6,13 +6,20 @@ Must not: know students. A rule is remembered until anything of reference change
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 
 from contracts.events import PolicyPublished, ScalePublished
+from services.chassis.projection import stories
 from services.chassis.projection.reference import Version, World
 from services.chassis.projection.view import Scope
-from services.mastery.domain import Rules
+from services.mastery.domain import Law
 from services.mastery.rules import Adoption, Rule, choose, rule_of
+from services.mastery.standings import Rules
+
+
+def law_at(world: World) -> Law:
+    """What holds at a place in the log."""
+    return world.remember("law", lambda: Law(rules_at(world), partial(stories.revoked, world), world.position))
 
 
 def rules_at(world: World) -> Rules:
@@ -62,7 +69,8 @@ def _policies(world: World) -> list[PolicyPublished]:
 
 
 def moved_by(version: Version, before: World, after: World) -> Scope | None:
-    """Whom a new policy moves, if it is in force at once, or a new scale: whoever stands in a framework that uses it."""
+    """Whom a new policy moves, if it is in force at once, or a new scale: whoever stands in a framework that uses it.
+    An assessor who is revoked or reinstated moves whoever she assessed."""
     data = version.data
     match data:
         case PolicyPublished() if data.effective is None or data.effective <= after.date:
@@ -70,7 +78,7 @@ def moved_by(version: Version, before: World, after: World) -> Scope | None:
         case ScalePublished():
             frameworks = _frameworks_on({data.scale, *_converted_to(data.scale, before, after)}, after)
             return _scope(frameworks, None) if frameworks else None
-    return None
+    return stories.moved_by(version)
 
 
 def moved_at(before: World, after: World) -> Sequence[Scope]:

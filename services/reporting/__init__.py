@@ -10,5 +10,5 @@ Invariants
 - No name is ever kept: pages ask the vault when they are rendered, and show pseudonyms when it is away.
 - Programmes (IEP, language) are not kept here: their sight is restricted, and pages that may show them come with access control.
 - A page is one REPEATABLE READ transaction and says the position and time it stands for.
-- Practice is recorded elsewhere and counts for nothing here.
+- Practice is kept, because it can be corrected, and counts for nothing here. A student who is merged is nobody.
 """

@@ -18,9 +18,29 @@ CREATE TABLE students (
     policies text[] NOT NULL,
     policy_versions integer[] NOT NULL,
     reasons text[] NOT NULL,
-    causes bigint[] NOT NULL
+    causes bigint[] NOT NULL,
+    merged_into text -- the student she was merged into, while she is: then she is nobody here
 ) WITH (fillfactor = 80);
 CREATE INDEX students_of_school ON students (school, student);
+CREATE INDEX students_merged ON students (student) WHERE merged_into IS NOT NULL;
+
+-- What is kept of the evidence, insert-only: a row holds what one transaction brought a student, in parallel arrays. Counting one
+-- more piece reads none of it; a correction reads one student's.
+CREATE TABLE pieces (
+    partition smallint NOT NULL,
+    student text NOT NULL,
+    first bigint NOT NULL, -- positions[1]
+    positions bigint[] NOT NULL,
+    frameworks text[] NOT NULL,
+    competencies text[] NOT NULL,
+    times timestamptz[] NOT NULL,
+    sources text[] NOT NULL,
+    ids text[] NOT NULL,
+    sequences integer[] NOT NULL,
+    kinds text[] NOT NULL,
+    assessors text[] NOT NULL,
+    PRIMARY KEY (partition, student, first)
+);
 
 -- A seat is kept for good: last term's flex blocks are part of what a student was given.
 CREATE TABLE seats (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from contracts.events import FrameworkPublished
-from services.reporting.domain import Standing
+from services.reporting.domain import CARRIED, Standing
 from services.reporting.figures import AXES, AsKnown, decimal, on_axes
 from services.reporting.ladders import Ladder, Rung
 
@@ -27,7 +27,8 @@ NO_LEVEL = {
 class StudentLevel:
     """A student in one competency. `level` None comes with a `reason`. `rank` of `ranks`: the level's place on its ladder.
 
-    `pieces`: evidence that was submitted for it, practice left out. `cause`: the position of what moved it last.
+    `carried`: the level comes from an old system, and no evidence of it counts here yet. `pieces`: evidence that was
+    submitted for it, practice left out. `cause`: the position of what moved it last.
     """
 
     framework: str
@@ -35,6 +36,7 @@ class StudentLevel:
     label: str
     level: int | None
     level_label: str
+    carried: bool
     rank: int
     ranks: int
     value: str | None
@@ -98,10 +100,11 @@ class SeatRow:
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """The student page."""
+    """The student page. `merged_into`: this pseudonym is the same person as that one, and nothing is hers here."""
 
     as_known: AsKnown
     student: str
+    merged_into: str | None
     school: str | None
     school_label: str | None
     grade: str | None
@@ -144,6 +147,7 @@ def _level(framework: str, competency: str, label: str, standing: Standing, ladd
         label=label,
         level=standing.level,
         level_label=rung.label if rung else NO_LEVEL.get(reason or "", "No level yet"),
+        carried=rung is not None and standing.reason == CARRIED,
         rank=rung.rank if rung else 0,
         ranks=len(ladder.rungs),
         value=None if standing.value_thousandths is None else decimal(standing.value_thousandths),

@@ -17,7 +17,9 @@ from contracts.events import (
     SeatAssigned,
     SeatReleased,
     StudentEnrolled,
+    StudentMerged,
     StudentTransferred,
+    StudentUnmerged,
     StudentWithdrawn,
 )
 from contracts.ids import derived_id
@@ -38,7 +40,8 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """A student as scheduling sees her. `school` None: not enrolled. A competency without evidence is not in `levels`.
+    """A student as scheduling sees her. `school` None: not enrolled. A competency without evidence or a carried level is not
+    in `levels`. `merged`: she was merged into another and is nobody, until she is parted again and enrolled anew.
 
     Enrolment comes from one topic and levels from another, so the two never touch the same field: in whatever order the
     topics are read, the same student comes out.
@@ -48,6 +51,7 @@ class Student:
     grade: str | None = None
     classes: tuple[str, ...] = ()
     levels: Mapping[Key, Level] = field(default_factory=dict)
+    merged: bool = False
 
 
 initial = Student()
@@ -55,7 +59,9 @@ initial = Student()
 
 def concerns(data: Data) -> bool:
     """Whether an event can move a student as scheduling sees her. Evidence cannot: mastery says what it came to."""
-    return isinstance(data, StudentEnrolled | StudentTransferred | StudentWithdrawn | MasteryChanged)
+    return isinstance(
+        data, StudentEnrolled | StudentTransferred | StudentWithdrawn | MasteryChanged | StudentMerged | StudentUnmerged
+    )
 
 
 def effective_on(data: Data) -> dt.date | None:
@@ -68,15 +74,19 @@ def effective_on(data: Data) -> dt.date | None:
     return None
 
 
-def evolve(state: Student, data: Data) -> Student:
-    """The student after an event; the same object after one that does not concern her."""
+def evolve(state: Student, data: Data, who: str = "") -> Student:
+    """The student `who` after an event; the same object after one that does not concern her."""
     match data:
-        case StudentEnrolled() | StudentTransferred():
+        case StudentEnrolled() | StudentTransferred() if not state.merged:
             return replace(state, school=data.school, grade=data.grade, classes=data.classes)
         case StudentWithdrawn(school=school) if school == state.school:
             return replace(state, school=None, grade=None, classes=())
         case MasteryChanged():
             return replace(state, levels=_moved(state.levels, data))
+        case StudentMerged(other=other) if other == who:
+            return Student(levels=state.levels, merged=True)  # mastery takes her levels back
+        case StudentUnmerged(other=other) if other == who:
+            return replace(state, merged=False)
     return state
 
 
@@ -84,7 +94,7 @@ def _moved(levels: Mapping[Key, Level], changed: MasteryChanged) -> Mapping[Key,
     after = dict(levels)
     for move in changed.moves:
         key = move.framework, move.competency
-        if move.pieces:
+        if move.pieces or move.level is not None:
             after[key] = Level(move.level, int(changed.cause))
         else:
             after.pop(key, None)

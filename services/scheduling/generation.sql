@@ -11,7 +11,8 @@ CREATE TABLE students (
     frameworks   text[] NOT NULL,
     competencies text[] NOT NULL,
     levels       smallint[] NOT NULL,
-    causes       bigint[] NOT NULL
+    causes       bigint[] NOT NULL,
+    merged       boolean NOT NULL  -- into another student: then she is nobody here
 ) WITH (fillfactor = 70);
 
 CREATE INDEX students_of_a_school ON students (school) WHERE school IS NOT NULL;

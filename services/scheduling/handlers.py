@@ -25,7 +25,7 @@ class SchedulingView:
     """Satisfies `services.chassis.projection.view.View[Student]`."""
 
     name = "scheduling"
-    fold_version = 1
+    fold_version = 2
     inputs: tuple[Topic, ...] = (EVIDENCE_LOG, MASTERY_CHANGES)
     output: Topic | None = SCHEDULE_CHANGES
     tables = Path(__file__).with_name("generation.sql").read_text(encoding="utf-8")
@@ -39,7 +39,7 @@ class SchedulingView:
         return {who: found.get(who, domain.initial) for who in asked}
 
     def evolve(self, state: Student, entry: Entry, world: World) -> Step[Student]:
-        return Step(domain.evolve(state, entry.event.data))
+        return Step(domain.evolve(state, entry.event.data, entry.subject or ""))
 
     def refold(self, state: Student, entry: Entry, world: World) -> Step[Student]:
         return Step(state)

@@ -30,8 +30,11 @@ async def seats(pool: Pool, student: str, week: str | None) -> tuple[Plan, Stand
     """A student's part of the plans in force: of one week, or of all. Raises `Rejected` for a student nobody knows."""
     monday = monday_of(week) if week else None
     async with reading(pool, VIEW) as (connection, standing):
-        if not await students.load(connection, [student]):
+        found = await students.load(connection, [student])
+        if student not in found:
             raise Rejected("unknown-student", "the pseudonym of a student who was ever enrolled", status=404)
+        if found[student].merged:  # the plan that seated her is still in force, but she is nobody
+            return Plan((), ()), standing
         return await plans.of_student(connection, student, monday), standing
 
 

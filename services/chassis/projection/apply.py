@@ -10,6 +10,7 @@ import datetime as dt
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Generic, TypeVar
 
 from services.chassis.log.outbox import Outbox
@@ -22,7 +23,7 @@ from services.chassis.projection.digest import Digest
 from services.chassis.projection.fold import Folding, subjects_of
 from services.chassis.projection.reference import Reference, World
 from services.chassis.projection.serving import schema_of
-from services.chassis.projection.view import Entry, Scope, View, by_subject
+from services.chassis.projection.view import Entry, Scope, View, by_subject, told_of
 
 S = TypeVar("S")
 
@@ -51,6 +52,7 @@ class Applier(Generic[S]):
         self._batch = batch
         self._sweep = sweep
         self._epochs: dict[int, int] = {}
+        self._partitions = 0  # 0: not read yet
         self._brake = parking.Brake()
         self.generation = generation
         self.reference = Reference()
@@ -82,6 +84,7 @@ class Applier(Generic[S]):
     async def _apply_next(self, partition: int, entries: Sequence[Entry]) -> tuple[Cursor, Chunk]:
         async with self._transaction() as connection:
             cursor = await cursors.lock(connection, partition, self._epochs.get(partition))
+            self._partitions = self._partitions or await cursors.count(connection)
             served = await serving.share(connection)
             chunk = take(
                 cursor,
@@ -102,19 +105,19 @@ class Applier(Generic[S]):
 
     async def _fold(self, connection: Connection, cursor: Cursor, entries: Sequence[Entry], *, muted: bool) -> Cursor:
         references = [entry for entry in entries if entry.event.subject is None]
-        students = [entry for entry in entries if entry.event.subject is not None]
+        told = [told_of(entry, self._partitions) for entry in entries]
         await self._write_references(connection, cursor.partition, references)
-        folding = await self._load(connection, cursor.partition, students, whole=False)
+        folding = await self._load(connection, cursor.partition, list(chain.from_iterable(told)), whole=False)
         dated: list[tuple[Entry, dt.date]] = []
         after = cursor
-        for entry in entries:
+        for entry, turns in zip(entries, told, strict=True):
             world = self._world(after, entry)
-            if entry.event.subject is not None:
-                date = self._view.effective_on(entry) if entry.input == 0 else None
-                if date is not None and date > world.date and entry.event.subject not in folding.parked:
-                    dated.append((entry, date))
+            for turn in turns:
+                date = self._view.effective_on(turn) if turn.input == 0 else None
+                if date is not None and date > world.date and turn.subject not in folding.parked:
+                    dated.append((turn, date))
                 else:
-                    folding.evolve(entry, world)
+                    folding.evolve(turn, world)
             after = self._pass(folding, after, entry)
         moved = await waiting.wait(connection, cursor.partition, dated)
         return await self._write(connection, folding, after, moved, muted=muted)
@@ -191,7 +194,7 @@ class Applier(Generic[S]):
 
     async def _load(self, connection: Connection, partition: int, entries: Sequence[Entry], *, whole: bool) -> Folding[S]:
         parked = await parking.among(connection, subjects_of(entries)) if entries else set()
-        asked = by_subject(entry for entry in entries if entry.event.subject not in parked)
+        asked = by_subject(entry for entry in entries if entry.subject not in parked)
         before = await self._view.load(connection, partition, asked, whole=whole) if asked else {}
         return Folding(self._view, partition, before, parked)
 

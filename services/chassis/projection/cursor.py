@@ -94,6 +94,11 @@ async def create(connection: Connection, partitions: int, inputs: int) -> None:
     )
 
 
+async def count(connection: Connection) -> int:
+    """How many partitions the generation in `search_path` has."""
+    return int(await connection.fetchval("SELECT count(*) FROM cursor"))
+
+
 async def claim(connection: Connection, partition: int) -> Cursor:
     """Raise the owner's epoch and read the cursor, in one statement: from now on the former owner's transactions fail."""
     row = await connection.fetchrow("UPDATE cursor SET owner_epoch = owner_epoch + 1 WHERE partition = $1 RETURNING *", partition)

@@ -44,7 +44,7 @@ class Folding(Generic[S]):
 
     def evolve(self, entry: Entry, world: World, *, trigger: Entry | None = None) -> None:
         """Fold a student's own event, or queue it if she is parked. `trigger`: the tick that brought a dated event in."""
-        subject = entry.event.subject or ""
+        subject = entry.subject or ""
         at = trigger or entry
         if subject in self.parked:
             self.queued.append(Queued(subject, "event", at.position, entry, trigger))
@@ -112,4 +112,4 @@ def _emission(data: Data, id: str, subject: str | None, *, cause: Entry, at: Ent
 
 def subjects_of(entries: Iterable[Entry]) -> list[str]:
     """The students whom these entries concern, each once, in order of first appearance."""
-    return list(dict.fromkeys(entry.event.subject for entry in entries if entry.event.subject is not None))
+    return list(dict.fromkeys(entry.subject for entry in entries if entry.subject is not None))

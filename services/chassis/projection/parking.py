@@ -146,7 +146,7 @@ async def queue_of(connection: Connection, subject: str) -> list[Queued]:
             subject=subject,
             kind=row["kind"],
             at=row["at"],
-            entry=_entry(row, row["record"], row["position"]),
+            entry=_entry(row, row["record"], row["position"], told=subject),
             trigger=_entry(row, row["trigger"], row["at"]) if row["trigger"] else None,
         )
         for row in rows
@@ -179,7 +179,7 @@ async def scan(connection: Connection, partition: int) -> Digest:
     return sum((Digest(exact=value) for value in terms), Digest())
 
 
-def _entry(row: asyncpg.Record, record: bytes, position: int) -> Entry:
+def _entry(row: asyncpg.Record, record: bytes, position: int, told: str | None = None) -> Entry:
     return Entry(
         input=row["input"],
         partition=row["partition"],
@@ -188,4 +188,5 @@ def _entry(row: asyncpg.Record, record: bytes, position: int) -> Entry:
         offset=0,
         event=decode(record),
         record=record,
+        told=told,
     )

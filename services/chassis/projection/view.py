@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from contracts.envelope import Data, Event
@@ -23,7 +23,11 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event at its place: `input` indexes the view's inputs, `sequence` is dense in the partition, `position` orders the log."""
+    """An event at its place: `input` indexes the view's inputs, `sequence` is dense in the partition, `position` orders the log.
+
+    An event may be about several students (a merge). It is then folded once for each of them that the partition has, and
+    `told` is the one whose turn it is.
+    """
 
     input: int
     partition: int
@@ -33,6 +37,12 @@ class Entry:
     event: Event[Data]
     record: bytes
     traceparent: str | None = None
+    told: str | None = None
+
+    @property
+    def subject(self) -> str | None:
+        """The student whom this is about, None for a reference event."""
+        return self.told or self.event.subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,5 +152,15 @@ def by_subject(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
     """Students' entries, in order, by pseudonym."""
     grouped: dict[str, list[Entry]] = {}
     for entry in entries:
-        grouped.setdefault(entry.event.subject or "", []).append(entry)
+        grouped.setdefault(entry.subject or "", []).append(entry)
     return grouped
+
+
+def told_of(entry: Entry, partitions: int) -> tuple[Entry, ...]:
+    """An entry as it is folded: once for each student of its partition (of so many) whom it is about."""
+    event = entry.event
+    if event.subject is None:
+        return ()
+    if event.sharedwith is None:
+        return (entry,)
+    return tuple(replace(entry, told=holder) for holder in event.holders_in(entry.partition, partitions))

@@ -15,9 +15,9 @@ async def wait(connection: Connection, partition: int, waiting: Sequence[tuple[E
     """Keep dated events until their date; what the digest moves by."""
     await connection.executemany(
         "INSERT INTO waiting (partition, date, position, sequence, subject, record) VALUES ($1, $2, $3, $4, $5, $6)",
-        [(partition, date, entry.position, entry.sequence, entry.event.subject, entry.record) for entry, date in waiting],
+        [(partition, date, entry.position, entry.sequence, entry.subject, entry.record) for entry, date in waiting],
     )
-    return sum((term_of(entry.event.subject, entry.position, date) for entry, date in waiting), Digest())
+    return sum((term_of(entry.subject, entry.position, date) for entry, date in waiting), Digest())
 
 
 async def take_due(connection: Connection, partition: int, date: dt.date, limit: int) -> tuple[list[Entry], Digest]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from services.chassis.postgres import Connection
+from services.chassis.projection import stories
 from services.chassis.projection.digest import Digest, text_term
 from services.chassis.projection.view import Change
 from services.mastery import terms
@@ -35,8 +37,8 @@ def moved_by(changes: Sequence[Change[Student]]) -> Digest:
     exact = meaning = 0
     for change in changes:
         for sign, (whole, now) in terms.changed(change.subject, change.before, change.after):
-            exact += sign * text_term(whole)
-            meaning += sign * text_term(now)
+            exact += sign * text_term(whole) if whole else 0
+            meaning += sign * text_term(now) if now else 0
     return Digest() + Digest(exact, meaning)
 
 
@@ -48,12 +50,16 @@ async def scan(connection: Connection, partition: int) -> Digest:
         "SELECT * FROM students WHERE partition = $1 AND student > $2 ORDER BY student LIMIT $3", partition, after, _SCAN
     ):
         after = rows[-1]["student"]
-        evidence = await loading.pieces(connection, partition, [row["student"] for row in rows])
-        for subject, student in (await loading.wholes(connection, partition, rows, evidence)).items():
-            total += _digest(terms.whole(subject, student))
+        subjects = [row["student"] for row in rows]
+        evidence = await loading.pieces(connection, partition, subjects)
+        taken_out = await stories.retractions(connection, partition, subjects)
+        chapters = await loading.chapters(connection, partition, subjects)
+        for subject, student in (await loading.wholes(connection, partition, rows, evidence, taken_out)).items():
+            total += _digest(terms.whole(subject, replace(student, chapters=chapters.get(subject, ()))))
     wrong = await connection.fetch(_WRONG_COUNTS, partition)
     return total + _digest((text, text) for text in ("\x1f".join(map(str, ("count", *row.values()))) for row in wrong))
 
 
 def _digest(texts: Iterable[terms.Terms]) -> Digest:
-    return sum((Digest(text_term(whole), text_term(now)) for whole, now in texts), Digest())
+    pairs = ((text_term(whole) if whole else 0, text_term(now) if now else 0) for whole, now in texts)
+    return sum((Digest(exact, meaning) for exact, meaning in pairs), Digest())

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import starmap
 from operator import itemgetter
 from typing import Any
 
 import asyncpg
 
+from contracts.records import Retraction
 from services.chassis.postgres import Connection
-from services.mastery.domain import Enrolment, Key, Piece, Programme, Standing, Student
+from services.chassis.projection import stories
+from services.mastery.domain import Chapter, Enrolment, Programme, Student
 from services.mastery.policies import Tally
+from services.mastery.standings import Key, Piece, Standing
 from services.mastery.store import names
 
-_PERSON = """student, position, school, enrolled, grade, cohort, classes, since,
-       programmes, programme_levels, programme_since, programme_until"""
+_CHAPTER = """student, position, school, enrolled, grade, cohort, classes, since,
+       programmes, programme_levels, programme_since, programme_until, merged_into"""
+_PERSON = f"{_CHAPTER}, chapter"
 _STANDINGS = "keys, levels, points, previous, reasons, rules, counted, tally_x, tally_y, last"
 _of_standings = itemgetter(*_STANDINGS.split(", "))
 
@@ -71,12 +76,30 @@ async def narrow(
 
 
 async def pieces(connection: Connection, partition: int, subjects: Collection[str]) -> dict[str, tuple[Piece, ...]]:
-    """All evidence of students, in order of position."""
+    """All evidence of students, in order of position, each piece with its note."""
     rows = await connection.fetch(_PIECES, partition, list(subjects))
-    keys = await names.all_keys(connection, partition) if rows else {}
+    if not rows:
+        return {}
+    keys = await names.all_keys(connection, partition)
     found: dict[str, list[Piece]] = {}
     for row in rows:
         found.setdefault(row["student"], []).extend(pieces_of(row, keys))
+    for student, notes in (await stories.notes(connection, partition, subjects)).items():
+        found[student] = [piece._replace(note=notes.get(piece.position)) for piece in found[student]]
+    return {student: tuple(theirs) for student, theirs in found.items()}
+
+
+async def chapters(connection: Connection, partition: int, subjects: Collection[str]) -> dict[str, tuple[Chapter, ...]]:
+    """All chapters of students, in order of position."""
+    rows = await connection.fetch(
+        f"SELECT {_CHAPTER} FROM chapters WHERE partition = $1 AND student = ANY($2::text[]) ORDER BY student, position",
+        partition,
+        list(subjects),
+    )
+    found: dict[str, list[Chapter]] = {}
+    for row in rows:
+        chapter = Chapter(row["position"], _enrolment(row), _programmes(row), row["merged_into"])
+        found.setdefault(row["student"], []).append(chapter)
     return {student: tuple(theirs) for student, theirs in found.items()}
 
 
@@ -87,12 +110,18 @@ async def whole(connection: Connection, partition: int, subjects: Collection[str
         partition,
         list(subjects),
     )
-    theirs = await pieces(connection, partition, subjects) if evidence else {}
-    return await wholes(connection, partition, rows, theirs)
+    if not evidence:
+        return await wholes(connection, partition, rows, {}, {})
+    theirs, taken_out = await pieces(connection, partition, subjects), await stories.retractions(connection, partition, subjects)
+    return await wholes(connection, partition, rows, theirs, taken_out)
 
 
 async def wholes(
-    connection: Connection, partition: int, rows: Iterable[asyncpg.Record], evidence: Mapping[str, tuple[Piece, ...]]
+    connection: Connection,
+    partition: int,
+    rows: Iterable[asyncpg.Record],
+    evidence: Mapping[str, tuple[Piece, ...]],
+    taken_out: Mapping[str, tuple[Retraction, ...]],
 ) -> dict[str, Student]:
     """Students from their whole rows and their evidence."""
     keys = await names.all_keys(connection, partition)
@@ -104,6 +133,9 @@ async def wholes(
             standings_of(row, keys, policies),
             evidence.get(row["student"], ()),
             row["position"],
+            into=row["merged_into"],
+            retractions=taken_out.get(row["student"], ()),
+            chapter=row["chapter"],
         )
         for row in rows
     }
@@ -122,7 +154,7 @@ def pieces_of(row: asyncpg.Record, keys: Mapping[int, Key]) -> Iterable[Piece]:
     """The pieces in a row of evidence."""
     _, positions, numbers, *columns = row
     frameworks, competencies = zip(*(keys[number] for number in numbers), strict=True)
-    return map(Piece._make, zip(positions, frameworks, competencies, *columns, strict=True))
+    return starmap(Piece, zip(positions, frameworks, competencies, *columns, strict=True))
 
 
 def _standing(values: Sequence[Any]) -> Standing:
@@ -132,7 +164,14 @@ def _standing(values: Sequence[Any]) -> Standing:
 
 
 def _person(row: asyncpg.Record) -> Student:
-    return Student(enrolment=_enrolment(row), programmes=_programmes(row), position=row["position"], whole=False)
+    return Student(
+        _enrolment(row),
+        _programmes(row),
+        position=row["position"],
+        whole=False,
+        into=row["merged_into"],
+        chapter=row["chapter"],
+    )
 
 
 def _programmes(row: asyncpg.Record) -> dict[str, Programme]:

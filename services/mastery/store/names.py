@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from services.chassis.postgres import Connection
-from services.mastery.domain import Key
+from services.mastery.standings import Key
 
 
 async def keys(connection: Connection, partition: int, competencies: Collection[Key]) -> dict[Key, int]:

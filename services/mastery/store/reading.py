@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.codec import decode
 from services.chassis.postgres import Connection
 from services.chassis.projection.reference import Reference, Version
-from services.mastery.domain import Key, Piece, Student
+from services.mastery.domain import Student
 from services.mastery.store import loading
 
 
@@ -24,14 +24,15 @@ class Count:
 
 async def student(connection: Connection, partition: int, subject: str) -> Student | None:
     """A student with all her standings, without her evidence."""
-    rows = await connection.fetch("SELECT * FROM students WHERE partition = $1 AND student = $2", partition, subject)
-    return (await loading.wholes(connection, partition, rows, {})).get(subject)
+    return (await loading.whole(connection, partition, [subject], evidence=False)).get(subject)
 
 
-async def evidence(connection: Connection, partition: int, subject: str, key: Key) -> list[Piece]:
-    """A student's pieces of one competency, in order of position."""
-    theirs = (await loading.pieces(connection, partition, [subject])).get(subject, ())
-    return [piece for piece in theirs if (piece.framework, piece.competency) == key]
+async def story(connection: Connection, partition: int, subject: str) -> Student | None:
+    """A student with all that she ever was: her evidence and its corrections, and her chapters."""
+    found = (await loading.whole(connection, partition, [subject])).get(subject)
+    if found is None:
+        return None
+    return replace(found, chapters=(await loading.chapters(connection, partition, [subject])).get(subject, ()))
 
 
 async def enrolled(connection: Connection, school: str) -> int:

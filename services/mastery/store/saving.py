@@ -6,15 +6,20 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from services.chassis.postgres import Connection
+from services.chassis.projection import stories
 from services.chassis.projection.view import Change
-from services.mastery.domain import Key, Piece, Standing, Student
+from services.mastery.domain import Chapter, Student
+from services.mastery.standings import Key, Piece, Standing
 
 # Pieces in a row of evidence: enough that a year of a competency is a few rows, few enough that a row stays in its page.
 PACK = 64
 
+_PERSON_COLUMNS = (
+    *("school", "enrolled", "grade", "cohort", "classes", "since"),
+    *("programmes", "programme_levels", "programme_since", "programme_until", "merged_into"),
+)
 _STUDENT = (
-    *("partition", "student", "school", "enrolled", "grade", "cohort", "classes", "since"),
-    *("programmes", "programme_levels", "programme_since", "programme_until", "position"),
+    *("partition", "student", *_PERSON_COLUMNS, "chapter", "position"),
     *("keys", "levels", "points", "previous", "reasons", "rules", "counted", "tally_x", "tally_y", "last"),
 )
 _PIECES = (
@@ -31,10 +36,16 @@ UPDATE students SET {", ".join(f"{name} = ${place}" for place, name in enumerate
 WHERE partition = $1 AND student = $2
 """
 
-_PERSON = """
-UPDATE students SET school = $3, enrolled = $4, grade = $5, cohort = $6, classes = $7, since = $8,
-       programmes = $9, programme_levels = $10, programme_since = $11, programme_until = $12, position = $13
+_PERSON = f"""
+UPDATE students
+SET {", ".join(f"{name} = ${place}" for place, name in enumerate((*_PERSON_COLUMNS, "chapter", "position"), start=3))}
 WHERE partition = $1 AND student = $2
+"""
+
+_CHAPTER = f"""
+INSERT INTO chapters (partition, student, position, {", ".join(_PERSON_COLUMNS)})
+VALUES ({", ".join(f"${place}" for place in range(1, len(_PERSON_COLUMNS) + 4))})
+ON CONFLICT (partition, student, position) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _PERSON_COLUMNS)}
 """
 
 # Where a competency is in a student's arrays: its place, or the next free one.
@@ -69,32 +80,42 @@ async def students(connection: Connection, partition: int, changes: Sequence[Cha
     if much:
         await connection.executemany(_WHOLE, _rows(partition, much, keys))
     moved = [
-        (partition, each.subject, *_person(each.after))
+        (partition, each.subject, *_person(each.after), _chapter(each.after), each.after.position)
         for each in little
-        if each.before.enrolment is not each.after.enrolment or each.before.programmes is not each.after.programmes
+        if each.after.chapters
     ]
     if moved:
         await connection.executemany(_PERSON, moved)
     for turn in _turns(little, keys):
         await connection.execute(_STANDINGS, partition, *zip(*turn, strict=True))
+    begun = [(partition, each.subject, turned.position, *_person(turned)) for each in changes for turned in each.after.chapters]
+    if begun:
+        await connection.executemany(_CHAPTER, begun)
 
 
 def rewritten(change: Change[Student]) -> bool:
     """Whether a student's whole row is written, for which all her standings are known."""
     if not change.before.whole or change.before.position < 0:
         return change.before.whole
+    if any(key not in change.after.standings for key in change.before.standings):
+        return True  # an array can't lose an element by assignment
     return len(change.after.standings) >= MANY and sum(1 for _ in changed(change)) >= MANY
 
 
 async def pieces(connection: Connection, partition: int, changes: Sequence[Change[Student]], keys: Mapping[Key, int]) -> None:
-    """Add rows for the evidence that came."""
-    rows = [
-        (partition, change.subject, *pack)
-        for change in changes
-        for pack in _packs(change.after.pieces[len(change.before.pieces) :], keys)
-    ]
+    """Add rows for the evidence that came, and what was noted of any."""
+    rows = [(partition, change.subject, *pack) for change in changes for pack in _packs(added(change), keys)]
     if rows:
         await connection.copy_records_to_table("pieces", records=rows, columns=_PIECES)
+    tellings = (
+        stories.Telling(
+            change.subject,
+            (change.before.pieces, change.after.pieces),
+            (change.before.retractions, change.after.retractions),
+        )
+        for change in changes
+    )
+    await stories.save(connection, partition, tellings)
 
 
 async def counts(connection: Connection, partition: int, changes: Sequence[Change[Student]]) -> None:
@@ -107,9 +128,15 @@ async def counts(connection: Connection, partition: int, changes: Sequence[Chang
         await connection.execute(_COUNTS, partition, *zip(*rows, strict=True))
 
 
+def added(change: Change[Student]) -> Sequence[Piece]:
+    """The pieces that came: they may stand for nothing yet."""
+    return change.after.pieces[len(change.before.pieces) :]
+
+
 def mentioned(changes: Sequence[Change[Student]]) -> set[Key]:
     """The competencies whose numbers a save needs."""
-    return {key for each in changes for key in (each.after.standings if rewritten(each) else (key for key, _ in changed(each)))}
+    stood = {key for each in changes for key in (each.after.standings if rewritten(each) else (key for key, _ in changed(each)))}
+    return stood | {(piece.framework, piece.competency) for each in changes for piece in added(each)}
 
 
 def changed(change: Change[Student]) -> Iterator[tuple[Key, Standing]]:
@@ -125,7 +152,13 @@ def zip_standings(standings: Mapping[Key, Standing], keys: Mapping[Key, int]) ->
 
 
 def _rows(partition: int, changes: Sequence[Change[Student]], keys: Mapping[Key, int]) -> list[Row]:
-    return [(partition, each.subject, *_person(each.after), *zip_standings(each.after.standings, keys)) for each in changes]
+    return [
+        (
+            *(partition, each.subject, *_person(each.after), _chapter(each.after), each.after.position),
+            *zip_standings(each.after.standings, keys),
+        )
+        for each in changes
+    ]
 
 
 def _turns(changes: Sequence[Change[Student]], keys: Mapping[Key, int]) -> list[list[Row]]:
@@ -142,8 +175,14 @@ def _row(key: int, standing: Standing) -> Row:
     return key, level, value, previous, reason, rule, counted, x, y, last
 
 
-def _person(student: Student) -> Row:
-    enrolment, programmes = student.enrolment, list(student.programmes.values())
+def _chapter(student: Student) -> int:
+    """The position of her last chapter."""
+    return student.chapters[-1].position if student.chapters else student.chapter
+
+
+def _person(of: Student | Chapter) -> Row:
+    """Who she is as columns, in the order of `_PERSON_COLUMNS`."""
+    enrolment, programmes = of.enrolment, list(of.programmes.values())
     place = (
         (enrolment.school, enrolment.enrolled, enrolment.grade, enrolment.cohort, enrolment.classes, enrolment.since)
         if enrolment
@@ -155,7 +194,7 @@ def _person(student: Student) -> Row:
         [programme.level for programme in programmes],
         [programme.since for programme in programmes],
         [programme.until for programme in programmes],
-        student.position,
+        of.into,
     )
 
 
@@ -166,7 +205,7 @@ def _packs(pieces: Sequence[Piece], keys: Mapping[Key, int]) -> Iterator[Row]:
 
 
 def _columns(piece: Piece, keys: Mapping[Key, int]) -> Row:
-    position, framework, competency, *rest = piece
+    position, framework, competency, *rest, _ = piece
     return position, keys[framework, competency], *rest
 
 

@@ -19,11 +19,15 @@ class Part(BaseModel):
 
 
 class Piece(Part):
-    """A piece of evidence and what it did. `counted` false: nothing, for a `reason`. `worth`: on the policy's scale."""
+    """A piece of evidence and what it did. `counted` false: nothing, for a `reason`. `worth`: on the policy's scale.
+
+    One that was carried over from an old system has a `level` and no score.
+    """
 
     position: int
     time: dt.datetime
-    score: float
+    score: float | None
+    level: int | None = None
     scale: str
     kind: str
     assessor: str | None

@@ -35,6 +35,7 @@ async def read(snapshot: Snapshot, subject: str, asked: dt.date | None) -> Stude
     return Student(
         as_known=snapshot.as_known,
         student=subject,
+        merged_into=student.into,
         school=student.school,
         school_label=school.label if school else student.school,
         grade=student.grade,
@@ -62,7 +63,8 @@ async def _find(snapshot: Snapshot, subject: str, week: dt.date) -> domain.Stude
     student = await students.find(snapshot.connection, subject, (week, sunday(week)))
     if student is None:
         raise Rejected("unknown-student", "the pseudonym of a student in the log", status=404)
-    return student
+    # What mastery and scheduling last said of who is nobody now may not be taken back yet, or not at all.
+    return student if student.into is None else domain.Student(into=student.into)
 
 
 async def _frameworks(snapshot: Snapshot, student: domain.Student) -> tuple[tuple[StudentFramework, ...], tuple[NextStep, ...]]:

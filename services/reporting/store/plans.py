@@ -56,6 +56,7 @@ async def sections(connection: Connection, school: str, first: dt.date, last: dt
         """
         SELECT date, period, class AS class_, framework, competency, count(*)::int AS students FROM seats
         WHERE school = $1 AND date BETWEEN $2 AND $3
+          AND student NOT IN (SELECT student FROM students WHERE merged_into IS NOT NULL)
         GROUP BY date, period, class, framework, competency
         ORDER BY date, period, class, students DESC, framework, competency
         """,

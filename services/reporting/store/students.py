@@ -16,20 +16,21 @@ ROWS = 1000
 
 _COLUMNS = """
     student, school, grade, cohort, pieces, last_evidence, frameworks, competencies, piece_counts, levels,
-    values_thousandths, policies, policy_versions, reasons, causes
+    values_thousandths, policies, policy_versions, reasons, causes, merged_into
 """
 _SEAT_COLUMNS = "student, date, period, plan, school, class, framework, competency, reason"
 
 _SAVE = f"""
     INSERT INTO students (partition, {_COLUMNS})
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
     ON CONFLICT (student) DO UPDATE SET
         school = excluded.school, grade = excluded.grade, cohort = excluded.cohort,
         pieces = excluded.pieces, last_evidence = excluded.last_evidence,
         frameworks = excluded.frameworks, competencies = excluded.competencies,
         piece_counts = excluded.piece_counts, levels = excluded.levels,
         values_thousandths = excluded.values_thousandths, policies = excluded.policies,
-        policy_versions = excluded.policy_versions, reasons = excluded.reasons, causes = excluded.causes
+        policy_versions = excluded.policy_versions, reasons = excluded.reasons, causes = excluded.causes,
+        merged_into = excluded.merged_into
 """
 _SAVE_SEAT = f"""
     INSERT INTO seats (partition, {_SEAT_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
@@ -79,8 +80,8 @@ async def save_seats(
     )
 
 
-async def every(connection: Connection, partition: int) -> AsyncIterator[tuple[str, Student]]:
-    """Every student of a partition with all her seats, in order of pseudonym."""
+async def every(connection: Connection, partition: int) -> AsyncIterator[dict[str, Student]]:
+    """Every student of a partition with all her seats, in order of pseudonym, so many at a time."""
     after = ""
     while True:
         rows = await connection.fetch(
@@ -89,15 +90,14 @@ async def every(connection: Connection, partition: int) -> AsyncIterator[tuple[s
             after,
             ROWS,
         )
-        seats = await _all_seats(connection, [row["student"] for row in rows])
-        for row in rows:
-            yield row["student"], _student(row, seats.get(row["student"], {}))
+        seats = await all_seats(connection, [row["student"] for row in rows])
+        yield {row["student"]: _student(row, seats.get(row["student"], {})) for row in rows}
         if len(rows) < ROWS:
             return
         after = rows[-1]["student"]
 
 
-async def _all_seats(connection: Connection, subjects: Sequence[str]) -> dict[str, dict[Block, Seat]]:
+async def all_seats(connection: Connection, subjects: Sequence[str]) -> dict[str, dict[Block, Seat]]:
     return _by_student(await connection.fetch(f"SELECT {_SEAT_COLUMNS} FROM seats WHERE student = ANY($1::text[])", list(subjects)))
 
 
@@ -161,6 +161,7 @@ def _row(partition: int, subject: str, student: Student) -> tuple[object, ...]:
         [standing.policy_version for _, standing in standings],
         [standing.reason for _, standing in standings],
         [standing.cause for _, standing in standings],
+        student.into,
     )
 
 
@@ -182,6 +183,7 @@ def _student(row: asyncpg.Record, seats: Mapping[Block, Seat]) -> Student:
         last_evidence=row["last_evidence"],
         standings=standings,
         seats=seats,
+        into=row["merged_into"],
     )
 
 

@@ -11,13 +11,14 @@ from services.chassis.projection.digest import Digest, term
 from services.chassis.projection.view import Change
 from services.scheduling.domain import Level, Student
 
-COLUMNS = "student, school, grade, classes, frameworks, competencies, levels, causes"
+COLUMNS = "student, school, grade, classes, frameworks, competencies, levels, causes, merged"
 
 SAVE = f"""
-INSERT INTO students (partition, {COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+INSERT INTO students (partition, {COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (student) DO UPDATE SET
     school = excluded.school, grade = excluded.grade, classes = excluded.classes, frameworks = excluded.frameworks,
-    competencies = excluded.competencies, levels = excluded.levels, causes = excluded.causes
+    competencies = excluded.competencies, levels = excluded.levels, causes = excluded.causes,
+    merged = excluded.merged
 """
 
 
@@ -56,6 +57,8 @@ def digest_of(subject: str, student: Student) -> Digest:
     if student.school is not None:
         place = term("student", subject, student.school, student.grade, *student.classes)
         total += Digest(place, place)
+    if student.merged:
+        total += Digest(exact=term("merged", subject))
     for key, level in student.levels.items():
         exact = term("level", subject, *key, level.level, level.cause)
         total += Digest(exact, term("level", subject, *key, level.level))
@@ -66,7 +69,7 @@ def student_of(row: asyncpg.Record) -> Student:
     """A student from her row."""
     columns = zip(row["frameworks"], row["competencies"], row["levels"], row["causes"], strict=True)
     levels = {(framework, competency): Level(level, cause) for framework, competency, level, cause in columns}
-    return Student(row["school"], row["grade"], tuple(row["classes"]), levels)
+    return Student(row["school"], row["grade"], tuple(row["classes"]), levels, row["merged"])
 
 
 def _row(partition: int, subject: str, student: Student) -> tuple[object, ...]:
@@ -81,4 +84,5 @@ def _row(partition: int, subject: str, student: Student) -> tuple[object, ...]:
         [competency for _, competency in levels],
         [level.level for level in levels.values()],
         [level.cause for level in levels.values()],
+        student.merged,
     )

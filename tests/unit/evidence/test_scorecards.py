@@ -48,7 +48,8 @@ def test_no_view_counts_what_a_sandbox_sent() -> None:
     event = decode(minimal(SandboxSubmitted(evidence=Evidence(framework="hs", competency="MA.1", score_thousandths=1, scale="d4"))))
     assert not isinstance(event.data, Evidence)
     assert scheduling.evolve(scheduling.initial, event.data) is scheduling.initial
-    assert reporting.evolve(reporting.initial, event.data, event.time) is reporting.initial
-    no_rules = cast("mastery.Rules", None)  # it must not even look at them
-    assert mastery.evolve(mastery.initial, event, 1, no_rules) == (mastery.initial, ())
+    who = event.subject or ""
+    assert reporting.evolve(reporting.initial, who, event, 1, lambda assessor, time: None) is reporting.initial
+    no_law = cast("mastery.Law", None)  # it must not even look at it
+    assert mastery.evolve(mastery.initial, who, event, 1, no_law) == (mastery.initial, ())
     assert {mastery.effective_on(event.data), reporting.effective_on(event.data)} == {None}

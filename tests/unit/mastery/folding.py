@@ -13,10 +13,11 @@ from contracts.events import LogTicked
 from contracts.events.mastery import Move
 from services.chassis.projection.digest import Digest, term
 from services.chassis.projection.reference import Reference, Version, World
-from services.chassis.projection.view import Entry, Step
+from services.chassis.projection.view import Entry, Step, told_of
 from services.mastery import terms
-from services.mastery.domain import Standing, Student, initial
+from services.mastery.domain import Student, initial
 from services.mastery.handlers import MasteryView
+from services.mastery.standings import Standing
 
 
 class Folded:
@@ -37,11 +38,12 @@ class Folded:
             self._refer(entry)
             return
         world = self.reference.at(entry.position)
-        date = self.view.effective_on(entry)
-        if date is not None and date > world.date:
-            self.waiting.append((date, entry.position, entry))
-        else:
-            self._keep(entry.event.subject, self.view.evolve(self._student(entry.event.subject), entry, world))
+        for turn in told_of(entry, 1):
+            date, subject = self.view.effective_on(turn), turn.subject or ""
+            if date is not None and date > world.date:
+                self.waiting.append((date, entry.position, turn))
+            else:
+                self._keep(subject, self.view.evolve(self._student(subject), turn, world))
 
     def standing(self, student: str, competency: str = "MA.1", framework: str = "math") -> Standing:
         """Where a student stands."""
@@ -55,7 +57,8 @@ class Folded:
     def digest(self) -> Digest:
         """The digests of everybody, from their whole states."""
         texts = [both for who, student in self.students.items() for both in terms.whole(who, student)]
-        return sum((Digest(term(exact), term(meaning)) for exact, meaning in texts), Digest())
+        pairs = ((term(exact) if exact else 0, term(meaning) if meaning else 0) for exact, meaning in texts)
+        return sum((Digest(exact, meaning) for exact, meaning in pairs), Digest())
 
     def _student(self, subject: str) -> Student:
         return self.students.get(subject, initial)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.mastery.explain import Explanation, explain, points
+from services.mastery.explain import Explanation, explain, lines_of, points
 from services.mastery.worlds import rules_at
 from tests.unit.mastery.events import ADA, an_evidence_submitted, at
 from tests.unit.mastery.folding import Folded
@@ -16,9 +16,8 @@ from tests.unit.mastery.test_order import METHODS, PIECES, Pieces, a_log_of
 
 def explained(folded: Folded, student: str = ADA, competency: str = "MA.1") -> Explanation:
     state = folded.students[student]
-    pieces = [piece for piece in state.pieces if piece.competency == competency]
     rule = rules_at(folded.reference.at(10**9))("math", competency, state.school)
-    return explain(pieces, rule, folded.standing(student, competency))
+    return explain(lines_of(state, ("math", competency)), rule, folded.standing(student, competency))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.events import EvidenceSubmitted
-from services.mastery.domain import NOTHING, stand
+from services.mastery.standings import NOTHING, stand
 from services.mastery.worlds import rules_at
 from tests.unit.mastery.events import PartitionLog, a_policy, a_scale, a_student, a_tick, an_evidence_submitted, at
 from tests.unit.mastery.folding import Folded

@@ -10,7 +10,7 @@ from functools import reduce
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.envelope import Data
+from contracts.envelope import Data, Event
 from contracts.events import (
     EvidenceSubmitted,
     LogTicked,
@@ -56,7 +56,14 @@ def a_release(section: str = "FLEX-1", plan: str = "P2") -> SeatReleased:
 
 
 def told(*events: Data, student: Student = initial) -> Student:
-    return reduce(lambda state, data: evolve(state, data, NOON), events, student)
+    return reduce(evolved, events, student)
+
+
+def evolved(student: Student, data: Data, time: dt.datetime = NOON) -> Student:
+    """The student after an event that says this, of her."""
+    place = {"position": "7", "recordedtime": time, "dataschema": "urn:test"}
+    event: Event[Data] = Event.model_construct(id="e", source="app", type=data.TYPE, subject=SUBJECT, time=time, data=data, **place)  # type: ignore[arg-type]
+    return evolve(student, SUBJECT, event, 7, lambda assessor, time: None)
 
 
 def test_evidence_counts_for_its_competency_and_moves_no_level() -> None:
@@ -66,12 +73,14 @@ def test_evidence_counts_for_its_competency_and_moves_no_level() -> None:
 
 
 def test_late_evidence_leaves_the_date_of_the_last_one() -> None:
-    student = evolve(told(an_evidence()), an_evidence(), NOON - dt.timedelta(days=30))
+    student = evolved(told(an_evidence()), an_evidence(), NOON - dt.timedelta(days=30))
     assert (student.pieces, student.last_evidence) == (2, NOON)
 
 
-def test_practice_changes_nothing() -> None:
-    assert told(an_evidence(kind="practice")) is initial
+def test_practice_is_kept_and_counts_for_nothing() -> None:
+    student = told(an_evidence(kind="practice"))
+    assert [piece.kind for piece in student.story] == ["practice"]
+    assert replace(student, story=()) == initial
 
 
 def test_mastery_has_the_last_word_on_a_level_and_the_pieces_stay_ours() -> None:
@@ -144,7 +153,7 @@ events = st.one_of(
 def test_counts_moved_step_by_step_are_those_of_the_end(history: list[Data]) -> None:
     student, levels, heads, pieces = initial, Counter[object](), Counter[object](), Counter[object]()
     for data in history:
-        after = evolve(student, data, NOON)
+        after = evolved(student, data)
         levels.update(level_counts(student, after))
         for key, (by, by_pieces) in head_counts(student, after).items():
             heads[key] += by
