@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from contracts.events.corrections import CorrectionReason, RevocationReason
 from contracts.events.identities import MergeReason, UnmergeReason
@@ -26,6 +26,9 @@ from services.chassis.telemetry import configure
 from services.chassis.web import run
 from services.evidence import grants, office
 from services.evidence.corrections import Named
+from services.evidence.files.importing import File, import_file, open_file
+from services.evidence.files.importing import Summary as Imported
+from services.evidence.files.rehearsal import rehearse
 from services.evidence.inbox.opening import open_inbox
 from services.evidence.merging import Done, Merging
 from services.evidence.mine import scorecards_of
@@ -39,6 +42,7 @@ from services.evidence.scorecards import Expectation
 from services.evidence.settings import Settings
 from services.evidence.store import kept, scorecards
 from services.evidence.store import publishers as store
+from services.evidence.store.files import listed as batches
 from services.evidence.store.inbox import restart as restart_inbox
 from services.evidence.store.publishers import Listed
 from services.evidence.vault import STAFF, STUDENT
@@ -239,6 +243,73 @@ def reinstate_assessor(who: str, actor: str, reason: RevocationReason, as_json: 
     _decide(decision, "Reinstated", as_json=as_json)
 
 
+@evidence.command("import")
+@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--map", "map_", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The map, in TOML."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would become of each row, and send nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def import_evidence(path: Path, map_: Path, dry_run: bool, as_json: bool) -> None:
+    """Import evidence from FILE, CSV or Parquet, as the map says.
+
+    Unchanged rows are duplicates, changed rows take the place of what they were, refused rows go to FILE.rejects.csv with the
+    reason. An import that was stopped goes on where it stopped: run it again. It waits while live traffic is served.
+
+    \b
+    A map, grades.toml:
+      publisher = "gradebook"                 # in whose name: `cairn publisher list`
+      history = true                          # an old system's: provenance `migrated`
+      key = ["student_no", "assignment"]      # the columns that name a record for good
+      time = { column = "given", format = "%m/%d/%Y" }
+      [fields]
+      student = { column = "student_no", scheme = "sis" }
+      framework = { value = "nyc-hs" }
+      competency = { column = "standard" }
+      score = { column = "mark", values = { A = 4, B = 3, C = 2, D = 1 } }
+      scale = { value = "d4" }
+      entered = { column = "created_at" }
+
+    \b
+      cairn evidence import grades.csv --map grades.toml --dry-run
+      cairn evidence import grades.csv --map grades.toml
+
+    `event = "evidence.carried"` and a field `level` in place of `score` bring levels with no evidence under them. `zone` (default:
+    the district's) and `at` (default: 12:00) complete dates; `source`, `delimiter` and `encoding` may be told too.
+    """
+    file = open_file(path, map_)
+    settings = Settings()
+    configure("evidence.import", settings.model_copy(update={"log_level": "WARNING"}))
+    with _progress() as progress:
+        told = asyncio.run(_import_evidence(settings, file, _Bars(progress), dry_run=dry_run))
+    click.echo(json.dumps(told.as_json()) if as_json else told.as_text())
+
+
+async def _import_evidence(settings: Settings, file: File, bars: _Bars, *, dry_run: bool) -> Imported:
+    from services.evidence.app import opened  # noqa: PLC0415 - as in `serve`
+
+    async with opened(settings, "evidence.import", size=4) as has:
+        await has.ledger.compare(settings.required("kafka"))
+        bars.stage("Looking" if dry_run else "Importing", file.table.about)
+        return await (rehearse if dry_run else import_file)(has, file, bars.advance)
+
+
+@evidence.command("imports")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def imports(as_json: bool) -> None:
+    """List the batches of imported files, the latest first."""
+    found = _with_pool(batches)
+    if as_json:
+        click.echo(json.dumps([each.as_json() for each in found]))
+        return
+    batch, publisher = Column("batch", no_wrap=True), Column("publisher", overflow="fold")
+    table = Table(batch, publisher, "began", "rows", "accepted, duplicate, held, rejected", "state")
+    for each in found:
+        counts = ", ".join(f"{count:,}" for count in (each.accepted, each.duplicate, each.held, each.rejected))
+        table.add_row(each.batch, each.publisher, f"{each.began:%Y-%m-%d}", f"{each.rows:,}", counts, each.state)
+    Console().print(table)
+
+
 @click.group()
 def publisher() -> None:
     """Who may send evidence."""
@@ -419,7 +490,7 @@ def import_(path: Path, accept: tuple[str, ...], same_person: tuple[str, ...], a
     accepted = Accepted(_listed(accept), frozenset(map(int, lines)))
     settings = Settings()
     configure("roster.import", settings.model_copy(update={"log_level": "WARNING"}))
-    with Progress(*_COLUMNS, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+    with _progress() as progress:
         summary = asyncio.run(_import(settings, path, _Bars(progress), accepted))
     click.echo(json.dumps(summary.as_json()) if as_json else summary.as_text())
 
@@ -430,6 +501,10 @@ async def _import(settings: Settings, path: Path, bars: _Bars, accepted: Accepte
     async with opened(settings, "roster.import", size=2) as has:
         await has.ledger.compare(settings.required("kafka"))
         return await import_roster(has, path, datetime.now(UTC), bars, accepted)
+
+
+def _progress() -> Progress:
+    return Progress(*_COLUMNS, console=Console(stderr=True), disable=not sys.stderr.isatty())
 
 
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
