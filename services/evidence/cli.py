@@ -26,9 +26,11 @@ from services.chassis.telemetry import configure
 from services.chassis.web import run
 from services.evidence import grants, office
 from services.evidence.corrections import Named
-from services.evidence.files.importing import File, import_file, open_file
+from services.evidence.duplicates import Search, Searched
 from services.evidence.files.importing import Summary as Imported
+from services.evidence.files.importing import import_file, open_file
 from services.evidence.files.rehearsal import rehearse
+from services.evidence.files.undo import Undone, undo_import
 from services.evidence.inbox.opening import open_inbox
 from services.evidence.merging import Done, Merging
 from services.evidence.mine import scorecards_of
@@ -37,7 +39,6 @@ from services.evidence.publishers import keyhash, new_key
 from services.evidence.quotas import LEAST_QUOTA
 from services.evidence.roster.command import import_roster
 from services.evidence.roster.guard import Accepted
-from services.evidence.roster.importing import Summary
 from services.evidence.scorecards import Expectation
 from services.evidence.settings import Settings
 from services.evidence.store import kept, scorecards
@@ -133,7 +134,7 @@ def _decide(decision: Callable[[Opened], Awaitable[Done]], what: str, *, as_json
     """Carry out a decision of district IT and say where the log has it. One that stands already changes nothing."""
     settings = Settings()
     configure("evidence.decide", settings.model_copy(update={"log_level": "WARNING"}))
-    done = asyncio.run(_with_opened(settings, decision))
+    done = asyncio.run(_with_ledger(settings, "evidence.decide", decision))
     if as_json:
         click.echo(json.dumps({"position": str(done.position), "copies": done.copies, "duplicate": done.duplicate}))
         return
@@ -141,14 +142,6 @@ def _decide(decision: Callable[[Opened], Awaitable[Done]], what: str, *, as_json
     click.echo(
         f"{what} already, at position {done.position}." if done.duplicate else f"{what}, at position {done.position}{copied}."
     )
-
-
-async def _with_opened(settings: Settings, work: Callable[[Opened], Awaitable[T]]) -> T:
-    from services.evidence.app import opened  # noqa: PLC0415 - as in `serve`
-
-    async with opened(settings, "evidence.decide", size=2) as has:
-        await has.ledger.compare(settings.required("kafka"))
-        return await work(has)
 
 
 @evidence.command("retract")
@@ -249,8 +242,9 @@ def reinstate_assessor(who: str, actor: str, reason: RevocationReason, as_json: 
     "--map", "map_", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The map, in TOML."
 )
 @click.option("--dry-run", is_flag=True, help="Say what would become of each row, and send nothing.")
+@click.option("--undo", metavar="BATCH", help="Retract what a batch brought (`cairn evidence imports` lists them).")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-def import_evidence(path: Path, map_: Path, dry_run: bool, as_json: bool) -> None:
+def import_evidence(path: Path | None, map_: Path | None, dry_run: bool, undo: str | None, as_json: bool) -> None:
     """Import evidence from FILE, CSV or Parquet, as the map says.
 
     Unchanged rows are duplicates, changed rows take the place of what they were, refused rows go to FILE.rejects.csv with the
@@ -273,25 +267,40 @@ def import_evidence(path: Path, map_: Path, dry_run: bool, as_json: bool) -> Non
     \b
       cairn evidence import grades.csv --map grades.toml --dry-run
       cairn evidence import grades.csv --map grades.toml
+      cairn evidence import --undo b-0123456789abcdef
 
     `event = "evidence.carried"` and a field `level` in place of `score` bring levels with no evidence under them. `zone` (default:
     the district's) and `at` (default: 12:00) complete dates; `source`, `delimiter` and `encoding` may be told too.
     """
-    file = open_file(path, map_)
     settings = Settings()
     configure("evidence.import", settings.model_copy(update={"log_level": "WARNING"}))
     with _progress() as progress:
-        told = asyncio.run(_import_evidence(settings, file, _Bars(progress), dry_run=dry_run))
+        work = _importing(path, map_, undo, _Bars(progress), dry_run=dry_run)
+        told = asyncio.run(_with_ledger(settings, "evidence.import", work))
     click.echo(json.dumps(told.as_json()) if as_json else told.as_text())
 
 
-async def _import_evidence(settings: Settings, file: File, bars: _Bars, *, dry_run: bool) -> Imported:
+def _importing(
+    path: Path | None, map_: Path | None, undo: str | None, bars: _Bars, *, dry_run: bool
+) -> Callable[[Opened], Awaitable[Imported | Undone]]:
+    """What is asked for: an import, a dry run, or an undoing."""
+    if path is not None and map_ is not None and undo is None:
+        file, act = open_file(path, map_), rehearse if dry_run else import_file
+        bars.stage("Looking" if dry_run else "Importing", file.table.about)
+        return lambda has: act(has, file, bars.advance)
+    if undo is not None and path is None and map_ is None and not dry_run:
+        bars.stage("Retracting", None)
+        return lambda has: undo_import(has, undo, bars.advance)
+    raise click.UsageError("expected FILE with --map MAP.toml, or --undo BATCH alone")
+
+
+async def _with_ledger(settings: Settings, process: str, work: Callable[[Opened], Awaitable[T]]) -> T:
+    """Run `work` on a ledger that accepts."""
     from services.evidence.app import opened  # noqa: PLC0415 - as in `serve`
 
-    async with opened(settings, "evidence.import", size=4) as has:
+    async with opened(settings, process, size=4) as has:
         await has.ledger.compare(settings.required("kafka"))
-        bars.stage("Looking" if dry_run else "Importing", file.table.about)
-        return await (rehearse if dry_run else import_file)(has, file, bars.advance)
+        return await work(has)
 
 
 @evidence.command("imports")
@@ -308,6 +317,21 @@ def imports(as_json: bool) -> None:
         counts = ", ".join(f"{count:,}" for count in (each.accepted, each.duplicate, each.held, each.rejected))
         table.add_row(each.batch, each.publisher, f"{each.began:%Y-%m-%d}", f"{each.rows:,}", counts, each.state)
     Console().print(table)
+
+
+@evidence.command("deduplicate")
+@click.option("--all", "everything", is_flag=True, help="Search the whole log, not what came since the last time.")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def deduplicate(everything: bool, as_json: bool) -> None:
+    """Retract evidence whose id had come before under another day. The worker does it after each midnight."""
+    settings = Settings()
+    configure("evidence.deduplicate", settings.model_copy(update={"log_level": "WARNING"}))
+
+    async def search(has: Opened) -> Searched:
+        return await Search(has.ledger, has.pool, has.key).run(everything=everything)
+
+    found = asyncio.run(_with_ledger(settings, "evidence.deduplicate", search))
+    click.echo(json.dumps(found.as_json()) if as_json else found.as_text())
 
 
 @click.group()
@@ -491,16 +515,10 @@ def import_(path: Path, accept: tuple[str, ...], same_person: tuple[str, ...], a
     settings = Settings()
     configure("roster.import", settings.model_copy(update={"log_level": "WARNING"}))
     with _progress() as progress:
-        summary = asyncio.run(_import(settings, path, _Bars(progress), accepted))
+        bars, now = _Bars(progress), datetime.now(UTC)
+        importing = _with_ledger(settings, "roster.import", lambda has: import_roster(has, path, now, bars, accepted))
+        summary = asyncio.run(importing)
     click.echo(json.dumps(summary.as_json()) if as_json else summary.as_text())
-
-
-async def _import(settings: Settings, path: Path, bars: _Bars, accepted: Accepted) -> Summary:
-    from services.evidence.app import opened  # noqa: PLC0415 - as in `serve`
-
-    async with opened(settings, "roster.import", size=2) as has:
-        await has.ledger.compare(settings.required("kafka"))
-        return await import_roster(has, path, datetime.now(UTC), bars, accepted)
 
 
 def _progress() -> Progress:

@@ -180,6 +180,7 @@ COMMAND: Explanations = {
     "unreadable-roster": Explanation(
         "A file of the roster cannot be read.", "Export the roster again; `expected` says what is wrong with it."
     ),
+    "unknown-batch": Explanation("No file import has this name.", "List them: `cairn evidence imports`."),
     "unreadable-map": Explanation("The map of a file is no TOML that can be read.", "`expected` says where it goes wrong."),
     "invalid-map": Explanation(
         "The map says something that no map says, or not all that it must.", "See the example in `cairn evidence import --help`."

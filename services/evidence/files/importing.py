@@ -20,7 +20,8 @@ from services.chassis.errors import Conflict, Rejected
 from services.chassis.postgres import passing
 from services.chassis.telemetry import span
 from services.evidence.admit import keyed
-from services.evidence.domain import Held, Receipt
+from services.evidence.answers import CONFLICT, FOREIGN
+from services.evidence.domain import Foreign, Held, Receipt
 from services.evidence.files.mapping import Map, check_columns, read_map
 from services.evidence.files.pace import wait_for_a_gap
 from services.evidence.files.rejects import Rejects, rejects_path
@@ -36,7 +37,6 @@ from services.evidence.submit import Answer
 
 # An append of 200 holds the head for a few milliseconds. More would be felt by those who send one event and wait for it.
 AT_ONCE = 200
-CONFLICT = Rejected("conflict", "the content first sent under this source and id", pointer="/id")
 SAME_KEY = Rejected("same-natural-key", "rows that the key's columns tell apart: an earlier row has the same", pointer="/sourcekey")
 
 
@@ -74,7 +74,7 @@ class Summary:
             lines.append("What is held waits for its people, and comes in by itself once a roster brings them.")
         if self.rejects:
             lines.append(f"The refused rows and why: {self.rejects}")
-        lines += ["Nothing was sent."] if self.dry_run else []
+        lines += ["Nothing was sent."] if self.dry_run else [f"To take it back: cairn evidence import --undo {self.batch}"]
         return "\n".join(lines)
 
 
@@ -231,7 +231,9 @@ def _take(reading: Reading, row: Row, known: dict[bytes, Known], number: int) ->
 
 def reason_of(answer: Answer) -> Rejected:
     """Why it was refused."""
-    return answer.outcome if isinstance(answer.outcome, Rejected) else CONFLICT
+    if isinstance(answer.outcome, Rejected):
+        return answer.outcome
+    return FOREIGN if isinstance(answer.outcome, Foreign) else CONFLICT
 
 
 def in_chunks(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:

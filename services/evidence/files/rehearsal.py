@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from services.chassis.postgres import passing
+from services.evidence.answers import CONFLICT
 from services.evidence.deduplication import Past, key_of, sift
 from services.evidence.domain import Batch, Draft, Hold
 from services.evidence.files.importing import (
     AT_ONCE,
-    CONFLICT,
     File,
     Summary,
     in_chunks,

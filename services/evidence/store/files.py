@@ -44,6 +44,10 @@ INSERT INTO public.file_records (publisher, key, content, turn, number)
 SELECT $1, key, content, turn, $5 FROM unnest($2::bytea[], $3::bytea[], $4::int[]) AS r (key, content, turn) ORDER BY key
 ON CONFLICT (publisher, key) DO UPDATE SET content = excluded.content, turn = excluded.turn, number = excluded.number
 """
+UNDO = """
+WITH undone AS (DELETE FROM public.file_import_events WHERE batch = $1 AND id = ANY ($3::text[]) RETURNING key, turn)
+UPDATE public.file_records r SET content = NULL FROM undone u WHERE r.publisher = $2 AND r.key = u.key AND r.turn = u.turn
+"""
 # Whoever appends holds the head.
 FREE = "SELECT true FROM public.head FOR UPDATE SKIP LOCKED"
 
@@ -173,3 +177,30 @@ async def listed(on: Queryable) -> list[Import]:
     """All batches, the latest first."""
     rows: Iterable[asyncpg.Record] = await on.fetch(f"SELECT {COLUMNS} FROM public.file_imports ORDER BY number DESC")
     return [Import(*row) for row in rows]
+
+
+# Undoing
+
+
+async def begin_undoing(on: Queryable, batch: str) -> datetime:
+    """When the undoing of a batch began: of one that was stopped, when it first did."""
+    sql = "UPDATE public.file_imports SET undone = coalesce(undone, clock_timestamp()) WHERE batch = $1 RETURNING undone"
+    began: datetime = await on.fetchval(sql, batch)
+    return began
+
+
+async def brought(on: Queryable, batch: str, limit: int) -> list[str]:
+    """Ids that a batch brought and that are not undone."""
+    rows = await on.fetch("SELECT id FROM public.file_import_events WHERE batch = $1 ORDER BY id LIMIT $2", batch, limit)
+    return [row[0] for row in rows]
+
+
+async def undo(on: Queryable, of: Import, ids: Sequence[str]) -> None:
+    """These are retracted. What comes next under the natural keys whose last content they were is new, whatever it is."""
+    await on.execute(UNDO, of.batch, of.publisher, ids)
+
+
+async def payloads(on: Queryable, source: str, ids: Sequence[str]) -> dict[str, bytes]:
+    """What came, of those of these ids that wait at the door."""
+    rows = await on.fetch("SELECT id, payload FROM public.held WHERE source = $1 AND id = ANY ($2::text[])", source, ids)
+    return {row[0]: row[1] for row in rows}
