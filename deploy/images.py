@@ -18,7 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 # The service and the extra of pyproject.toml that it needs, if any.
-EXTRAS = {"evidence": "", "mastery": "", "scheduling": "scheduling", "reporting": ""}
+EXTRAS = {"evidence": "files", "mastery": "", "scheduling": "scheduling", "reporting": ""}
 
 
 def select(service: str, folder: Path) -> None:

@@ -19,6 +19,7 @@ from services.chassis.operators import let_operators_in
 from services.chassis.postgres import create_pool
 from services.chassis.web import Background, create_app
 from services.evidence import announcing, api, relay
+from services.evidence.duplicates import Nightly, Search
 from services.evidence.explanations import EXPLANATIONS
 from services.evidence.held import Resubmission
 from services.evidence.inbox.readers import InboxReaders
@@ -95,6 +96,7 @@ def create_worker(settings: Settings, topic: Topic = EVIDENCE_LOG) -> FastAPI:
                 Background("held", Resubmission(has.door, has.pool).run),
                 Background("inboxes", InboxReaders(has.door, has.pool, kafka, Quotas(has.pool, settings.quota)).run),
                 Background("silence", Silence(has.pool).run),
+                Background("nightly", Nightly(Search(has.ledger, has.pool, has.key)).run),
             ]
 
     return create_app("Cairn evidence worker", health=health, parts=parts)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from contracts.events.corrections import CorrectionReason, RevocationReason
 from contracts.events.identities import MergeReason, UnmergeReason
@@ -26,6 +26,11 @@ from services.chassis.telemetry import configure
 from services.chassis.web import run
 from services.evidence import grants, office
 from services.evidence.corrections import Named
+from services.evidence.duplicates import Search, Searched
+from services.evidence.files.importing import Summary as Imported
+from services.evidence.files.importing import import_file, open_file
+from services.evidence.files.rehearsal import rehearse
+from services.evidence.files.undo import Undone, undo_import
 from services.evidence.inbox.opening import open_inbox
 from services.evidence.merging import Done, Merging
 from services.evidence.mine import scorecards_of
@@ -34,11 +39,11 @@ from services.evidence.publishers import keyhash, new_key
 from services.evidence.quotas import LEAST_QUOTA
 from services.evidence.roster.command import import_roster
 from services.evidence.roster.guard import Accepted
-from services.evidence.roster.importing import Summary
 from services.evidence.scorecards import Expectation
 from services.evidence.settings import Settings
 from services.evidence.store import kept, scorecards
 from services.evidence.store import publishers as store
+from services.evidence.store.files import listed as batches
 from services.evidence.store.inbox import restart as restart_inbox
 from services.evidence.store.publishers import Listed
 from services.evidence.vault import STAFF, STUDENT
@@ -129,7 +134,7 @@ def _decide(decision: Callable[[Opened], Awaitable[Done]], what: str, *, as_json
     """Carry out a decision of district IT and say where the log has it. One that stands already changes nothing."""
     settings = Settings()
     configure("evidence.decide", settings.model_copy(update={"log_level": "WARNING"}))
-    done = asyncio.run(_with_opened(settings, decision))
+    done = asyncio.run(_with_ledger(settings, "evidence.decide", decision))
     if as_json:
         click.echo(json.dumps({"position": str(done.position), "copies": done.copies, "duplicate": done.duplicate}))
         return
@@ -137,14 +142,6 @@ def _decide(decision: Callable[[Opened], Awaitable[Done]], what: str, *, as_json
     click.echo(
         f"{what} already, at position {done.position}." if done.duplicate else f"{what}, at position {done.position}{copied}."
     )
-
-
-async def _with_opened(settings: Settings, work: Callable[[Opened], Awaitable[T]]) -> T:
-    from services.evidence.app import opened  # noqa: PLC0415 - as in `serve`
-
-    async with opened(settings, "evidence.decide", size=2) as has:
-        await has.ledger.compare(settings.required("kafka"))
-        return await work(has)
 
 
 @evidence.command("retract")
@@ -237,6 +234,104 @@ def reinstate_assessor(who: str, actor: str, reason: RevocationReason, as_json: 
         return await office.reinstate(has, names[0], names[1], reason)
 
     _decide(decision, "Reinstated", as_json=as_json)
+
+
+@evidence.command("import")
+@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--map", "map_", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The map, in TOML."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would become of each row, and send nothing.")
+@click.option("--undo", metavar="BATCH", help="Retract what a batch brought (`cairn evidence imports` lists them).")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def import_evidence(path: Path | None, map_: Path | None, dry_run: bool, undo: str | None, as_json: bool) -> None:
+    """Import evidence from FILE, CSV or Parquet, as the map says.
+
+    Unchanged rows are duplicates, changed rows take the place of what they were, refused rows go to FILE.rejects.csv with the
+    reason. An import that was stopped goes on where it stopped: run it again. It waits while live traffic is served.
+
+    \b
+    A map, grades.toml:
+      publisher = "gradebook"                 # in whose name: `cairn publisher list`
+      history = true                          # an old system's: provenance `migrated`
+      key = ["student_no", "assignment"]      # the columns that name a record for good
+      time = { column = "given", format = "%m/%d/%Y" }
+      [fields]
+      student = { column = "student_no", scheme = "sis" }
+      framework = { value = "nyc-hs" }
+      competency = { column = "standard" }
+      score = { column = "mark", values = { A = 4, B = 3, C = 2, D = 1 } }
+      scale = { value = "d4" }
+      entered = { column = "created_at" }
+
+    \b
+      cairn evidence import grades.csv --map grades.toml --dry-run
+      cairn evidence import grades.csv --map grades.toml
+      cairn evidence import --undo b-0123456789abcdef
+
+    `event = "evidence.carried"` and a field `level` in place of `score` bring levels with no evidence under them. `zone` (default:
+    the district's) and `at` (default: 12:00) complete dates; `source`, `delimiter` and `encoding` may be told too.
+    """
+    settings = Settings()
+    configure("evidence.import", settings.model_copy(update={"log_level": "WARNING"}))
+    with _progress() as progress:
+        work = _importing(path, map_, undo, _Bars(progress), dry_run=dry_run)
+        told = asyncio.run(_with_ledger(settings, "evidence.import", work))
+    click.echo(json.dumps(told.as_json()) if as_json else told.as_text())
+
+
+def _importing(
+    path: Path | None, map_: Path | None, undo: str | None, bars: _Bars, *, dry_run: bool
+) -> Callable[[Opened], Awaitable[Imported | Undone]]:
+    """What is asked for: an import, a dry run, or an undoing."""
+    if path is not None and map_ is not None and undo is None:
+        file, act = open_file(path, map_), rehearse if dry_run else import_file
+        bars.stage("Looking" if dry_run else "Importing", file.table.about)
+        return lambda has: act(has, file, bars.advance)
+    if undo is not None and path is None and map_ is None and not dry_run:
+        bars.stage("Retracting", None)
+        return lambda has: undo_import(has, undo, bars.advance)
+    raise click.UsageError("expected FILE with --map MAP.toml, or --undo BATCH alone")
+
+
+async def _with_ledger(settings: Settings, process: str, work: Callable[[Opened], Awaitable[T]]) -> T:
+    """Run `work` on a ledger that accepts."""
+    from services.evidence.app import opened  # noqa: PLC0415 - as in `serve`
+
+    async with opened(settings, process, size=4) as has:
+        await has.ledger.compare(settings.required("kafka"))
+        return await work(has)
+
+
+@evidence.command("imports")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def imports(as_json: bool) -> None:
+    """List the batches of imported files, the latest first."""
+    found = _with_pool(batches)
+    if as_json:
+        click.echo(json.dumps([each.as_json() for each in found]))
+        return
+    batch, publisher = Column("batch", no_wrap=True), Column("publisher", overflow="fold")
+    table = Table(batch, publisher, "began", "rows", "accepted, duplicate, held, rejected", "state")
+    for each in found:
+        counts = ", ".join(f"{count:,}" for count in (each.accepted, each.duplicate, each.held, each.rejected))
+        table.add_row(each.batch, each.publisher, f"{each.began:%Y-%m-%d}", f"{each.rows:,}", counts, each.state)
+    Console().print(table)
+
+
+@evidence.command("deduplicate")
+@click.option("--all", "everything", is_flag=True, help="Search the whole log, not what came since the last time.")
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def deduplicate(everything: bool, as_json: bool) -> None:
+    """Retract evidence whose id had come before under another day. The worker does it after each midnight."""
+    settings = Settings()
+    configure("evidence.deduplicate", settings.model_copy(update={"log_level": "WARNING"}))
+
+    async def search(has: Opened) -> Searched:
+        return await Search(has.ledger, has.pool, has.key).run(everything=everything)
+
+    found = asyncio.run(_with_ledger(settings, "evidence.deduplicate", search))
+    click.echo(json.dumps(found.as_json()) if as_json else found.as_text())
 
 
 @click.group()
@@ -419,17 +514,15 @@ def import_(path: Path, accept: tuple[str, ...], same_person: tuple[str, ...], a
     accepted = Accepted(_listed(accept), frozenset(map(int, lines)))
     settings = Settings()
     configure("roster.import", settings.model_copy(update={"log_level": "WARNING"}))
-    with Progress(*_COLUMNS, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
-        summary = asyncio.run(_import(settings, path, _Bars(progress), accepted))
+    with _progress() as progress:
+        bars, now = _Bars(progress), datetime.now(UTC)
+        importing = _with_ledger(settings, "roster.import", lambda has: import_roster(has, path, now, bars, accepted))
+        summary = asyncio.run(importing)
     click.echo(json.dumps(summary.as_json()) if as_json else summary.as_text())
 
 
-async def _import(settings: Settings, path: Path, bars: _Bars, accepted: Accepted) -> Summary:
-    from services.evidence.app import opened  # noqa: PLC0415 - as in `serve`
-
-    async with opened(settings, "roster.import", size=2) as has:
-        await has.ledger.compare(settings.required("kafka"))
-        return await import_roster(has, path, datetime.now(UTC), bars, accepted)
+def _progress() -> Progress:
+    return Progress(*_COLUMNS, console=Console(stderr=True), disable=not sys.stderr.isatty())
 
 
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -131,6 +131,25 @@ INBOX: Explanations = {
     ),
 }
 
+ROW: Explanations = {
+    "invalid-row": Explanation(
+        "A row has other cells than the header says.", "Mend the row; mostly a quote or delimiter is missing."
+    ),
+    "invalid-cell": Explanation(
+        "A cell is no date or number as the map expects one.", "Mend the cell, or the column's `format` in the map."
+    ),
+    "unmapped-value": Explanation(
+        "A cell is none of those that the map translates with `values`.", "Add it to `values`, or mend the cell."
+    ),
+    "no-natural-key": Explanation(
+        "A row has nothing in any of the columns that name its record.", "Fill one of them, or take other columns for `key`."
+    ),
+    "same-natural-key": Explanation(
+        "An earlier row of the file has the same natural key and says something else; one would take the other's place.",
+        "Add the columns to the map's `key` that tell such rows apart.",
+    ),
+}
+
 COMMAND: Explanations = {
     "name-taken": Explanation("A publisher bears this name already.", "Choose another, or go on with the key it has."),
     "decided-already": Explanation(
@@ -161,6 +180,17 @@ COMMAND: Explanations = {
     "unreadable-roster": Explanation(
         "A file of the roster cannot be read.", "Export the roster again; `expected` says what is wrong with it."
     ),
+    "unknown-batch": Explanation("No file import has this name.", "List them: `cairn evidence imports`."),
+    "unreadable-map": Explanation("The map of a file is no TOML that can be read.", "`expected` says where it goes wrong."),
+    "invalid-map": Explanation(
+        "The map says something that no map says, or not all that it must.", "See the example in `cairn evidence import --help`."
+    ),
+    "unknown-column": Explanation(
+        "The map names columns that the file does not have.", "Take the names from the file's first row."
+    ),
+    "unreadable-file": Explanation(
+        "The file is no CSV or Parquet file that can be read to its end.", "Export it again, or say its `delimiter` and `encoding`."
+    ),
     "enrolments-would-end": Explanation(
         "More than 5 % of a school's enrolments would end, so nothing was imported. Mostly a file was cut off.",
         "Export again. If it is meant, as in July, say so for those schools with `--accept`.",
@@ -171,4 +201,4 @@ COMMAND: Explanations = {
     ),
 }
 
-EXPLANATIONS: Explanations = {**BODY, **INBOX, **ITEM, **CORRECTION, **COMMAND}
+EXPLANATIONS: Explanations = {**BODY, **INBOX, **ITEM, **CORRECTION, **ROW, **COMMAND}

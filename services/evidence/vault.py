@@ -134,6 +134,10 @@ class Vault:
         """State what is known of people; how many were new or changed."""
         return await store.describe(self.pool, people)
 
+    async def identifiers_of(self, pseudonyms: Collection[str]) -> dict[str, Key]:
+        """An identifier that leads to each of these people."""
+        return {name: Key(*key) for name, key in (await store.identifiers_of(self.pool, pseudonyms)).items()}
+
     async def strangers(self, people: Sequence[Person]) -> set[str]:
         """Those of these pseudonyms whose person, as described here, seems to be somebody else than the one who is known."""
         known = await store.described(self.pool, [each.pseudonym for each in people])

@@ -46,6 +46,10 @@ WHERE (p.given, p.family, p.lunch, p.demographics)
     IS DISTINCT FROM (excluded.given, excluded.family, excluded.lunch, excluded.demographics)
 """
 NAMES = "SELECT pseudonym, given, family FROM vault.people WHERE pseudonym = ANY ($1::text[])"
+IDENTIFIERS_OF = """
+SELECT DISTINCT ON (pseudonym) pseudonym, scheme, value FROM vault.identifiers
+WHERE pseudonym = ANY ($1::text[]) ORDER BY pseudonym, scheme, value
+"""
 DESCRIBED = """
 SELECT pseudonym, given, family, demographics ->> 'birthDate' FROM vault.people WHERE pseudonym = ANY ($1::text[])
 """
@@ -139,6 +143,12 @@ async def describe(connection: Connection | Pool, people: Sequence[Person]) -> i
     )
     status: str = await connection.execute(DESCRIBE, *columns)
     return int(status.rpartition(" ")[2])
+
+
+async def identifiers_of(connection: Connection | Pool, pseudonyms: Collection[str]) -> dict[str, tuple[str, str]]:
+    """The first identifier, by scheme and value, that leads to each of these people."""
+    rows = await connection.fetch(IDENTIFIERS_OF, list(pseudonyms))
+    return {row[0]: (row[1], row[2]) for row in rows}
 
 
 async def described(connection: Connection | Pool, pseudonyms: Collection[str]) -> dict[str, Described]:
