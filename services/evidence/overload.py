@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -26,8 +27,10 @@ UNTOLD_BYTES = 1024 * 1024
 # Those who are let in when the oldest has taken so long wait for about as long themselves; they are promised 2 s.
 OLDEST_SECONDS = 1.0
 LATEST_SECONDS = 0.5
-# Between two looks at the loop's lateness.
+# Between two looks at the loop's lateness, and how many in a row are late in an overload. One alone is a pause: what waited during
+# it is worked off at once, and refusing anybody then would help nobody.
 LOOK_SECONDS = 0.05
+LATE_LOOKS = 3
 # Longer than the backlog takes to be worked off.
 RETRY_AFTER_SECONDS = 2
 
@@ -45,8 +48,7 @@ class Load:
         self._bytes = 0
         self._working: dict[int, float] = {}  # in the order in which the work began
         self._numbers = 0
-        self._late = 0.0
-        self._due: float | None = None
+        self._late = deque([0.0] * LATE_LOOKS, LATE_LOOKS)
 
     def too_much(self) -> str | None:
         """The bound that shuts the door now, or None."""
@@ -57,7 +59,7 @@ class Load:
             return "bytes"
         if self._working and now - next(iter(self._working.values())) > OLDEST_SECONDS:
             return "oldest"
-        if max(self._late, now - self._due if self._due else 0.0) > LATEST_SECONDS:
+        if min(self._late) > LATEST_SECONDS:
             return "loop"
         return None
 
@@ -88,10 +90,10 @@ class Load:
     async def watch(self) -> None:
         """Look at the event loop's lateness until cancelled."""
         while True:
-            self._due = self._clock() + LOOK_SECONDS
+            due = self._clock() + LOOK_SECONDS
             await asyncio.sleep(LOOK_SECONDS)
-            self._late = max(0.0, self._clock() - self._due)
-            lateness.set(self._late)
+            self._late.append(max(0.0, self._clock() - due))
+            lateness.set(self._late[-1])
 
 
 class Shedding:

@@ -47,6 +47,7 @@ ROUNDS = 6
 EVENTS = {500: 10_000, 100: 10_000, 1: 2_000}  # a round
 SEED = 20261124
 READY_SECONDS = 60
+SHED_SECONDS = 0.1  # before a request that was shed is sent again; inside the measure
 PUBLISHER = Publisher("bench", quota=10_000_000)
 SAMENESS = keyed(b"k" * 32)
 
@@ -117,10 +118,10 @@ async def _send_all(port: int, requests: Sequence[bytes], connections: int) -> f
 
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for request in waiting:
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            assert head[9:12] in (b"200", b"201"), head
-            await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+            # What else the machine does can be too much for the server.
+            while (status := await _answered(reader, writer, request)) == b"503":  # noqa: ASYNC110 - the server's word
+                await asyncio.sleep(SHED_SECONDS)
+            assert status in (b"200", b"201"), status
 
     begin = time.perf_counter()
     await asyncio.gather(*(one(*each) for each in opened))
@@ -128,6 +129,14 @@ async def _send_all(port: int, requests: Sequence[bytes], connections: int) -> f
     for _, writer in opened:
         writer.close()
     return took
+
+
+async def _answered(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> bytes:
+    """The status of the answer to a request."""
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]))
+    return head[9:12]
 
 
 # What is sent
