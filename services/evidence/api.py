@@ -81,17 +81,16 @@ async def submit(
     state.quotas.must_be_open(sender)
     form = form_of(request.headers.get("content-type", ""))
     body = await _body(request, sender, keep=not validate_only)
-    with state.load.working():
-        try:
-            items = parse(body, form)
-        except Rejected as rejected:
-            await _refuse(request, sender, body, rejected, keep=not validate_only)
-            raise
-        await state.quotas.take(sender, len(items.items))
-        if validate_only:
-            found = await state.door.validate(sender, items.items)
-        else:
-            found = await state.door.submit(sender, items.items, atomic=atomic)
+    try:
+        items = parse(body, form)
+    except Rejected as rejected:
+        await _refuse(request, sender, body, rejected, keep=not validate_only)
+        raise
+    await state.quotas.take(sender, len(items.items))
+    if validate_only:
+        found = await state.door.validate(sender, items.items)
+    else:
+        found = await state.door.submit(sender, items.items, atomic=atomic)
     return _one(found[0]) if items.single else _many(found, items, atomic=atomic)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from prometheus_client import Counter, Gauge
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.chassis.problems import problem
 
@@ -25,7 +25,7 @@ MOST_BYTES = 32 * 1024 * 1024
 # Of a request that does not say how large its body is: as large as one may be.
 UNTOLD_BYTES = 1024 * 1024
 # Those who are let in when the oldest has taken so long wait for about as long themselves; they are promised 2 s.
-OLDEST_SECONDS = 1.0
+OLDEST_SECONDS = 0.75
 LATEST_SECONDS = 0.5
 # Between two looks at the loop's lateness, and how many in a row are late in an overload. One alone is a pause: what waited during
 # it is worked off at once, and refusing anybody then would help nobody.
@@ -39,61 +39,83 @@ under_way = Gauge("cairn_requests_under_way", "Submissions being read or worked 
 lateness = Gauge("cairn_event_loop_lateness_seconds", "How much later than asked the event loop came back, last")
 
 
+class Work:
+    """A request that was let in. Its age is the time that it has been ours, not what its caller takes to send the body."""
+
+    __slots__ = ("_asked", "_began", "_clock")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._began = clock()
+        self._asked: float | None = None  # since when its caller is waited for
+
+    def age(self, now: float) -> float:
+        """Seconds; 0 while its caller is waited for."""
+        return now - self._began if self._asked is None else 0.0
+
+    def timed(self, receive: Receive) -> Receive:
+        """What the request is read with, so that waiting for it counts for nothing."""
+
+        async def received() -> Message:
+            self._asked = self._clock()
+            try:
+                return await receive()
+            finally:
+                self._began += self._clock() - self._asked
+                self._asked = None
+
+        return received
+
+
 class Load:
     """What a gateway has to do now."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._requests = 0
         self._bytes = 0
-        self._working: dict[int, float] = {}  # in the order in which the work began
-        self._numbers = 0
+        self._work = set[Work]()
+        self._oldest = 0.0
         self._late = deque([0.0] * LATE_LOOKS, LATE_LOOKS)
 
     def too_much(self) -> str | None:
         """The bound that shuts the door now, or None."""
-        now = self._clock()
-        if self._requests >= MOST_REQUESTS:
+        if len(self._work) >= MOST_REQUESTS:
             return "requests"
         if self._bytes >= MOST_BYTES:
             return "bytes"
-        if self._working and now - next(iter(self._working.values())) > OLDEST_SECONDS:
+        if self._oldest > OLDEST_SECONDS and self._work:
             return "oldest"
         if min(self._late) > LATEST_SECONDS:
             return "loop"
         return None
 
     @contextmanager
-    def request(self, size: int) -> Iterator[None]:
+    def request(self, size: int) -> Iterator[Work]:
         """A request that was let in, with a body of so many bytes."""
-        self._requests += 1
+        work = Work(self._clock)
+        self._work.add(work)
         self._bytes += size
-        under_way.set(self._requests)
+        under_way.set(len(self._work))
         try:
-            yield
+            yield work
         finally:
-            self._requests -= 1
+            self._work.remove(work)
             self._bytes -= size
-            under_way.set(self._requests)
-
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        """The work on a request, once its body is there: how long a caller takes to send it says nothing about us."""
-        self._numbers += 1
-        number = self._numbers
-        self._working[number] = self._clock()
-        try:
-            yield
-        finally:
-            del self._working[number]
+            under_way.set(len(self._work))
 
     async def watch(self) -> None:
-        """Look at the event loop's lateness until cancelled."""
+        """Look at the event loop's lateness, and at the oldest work, until cancelled."""
         while True:
             due = self._clock() + LOOK_SECONDS
             await asyncio.sleep(LOOK_SECONDS)
-            self._late.append(max(0.0, self._clock() - due))
-            lateness.set(self._late[-1])
+            self.look(due)
+
+    def look(self, due: float) -> None:
+        """Look now; it was to be at `due`."""
+        now = self._clock()
+        self._late.append(max(0.0, now - due))
+        self._oldest = max((work.age(now) for work in self._work), default=0.0)
+        lateness.set(self._late[-1])
 
 
 class Shedding:
@@ -110,8 +132,8 @@ class Shedding:
         if bound := self._load.too_much():
             shed.labels(bound).inc()
             return await _come_again()(scope, receive, send)
-        with self._load.request(_size(scope)):
-            return await self.app(scope, receive, send)
+        with self._load.request(_size(scope)) as work:
+            return await self.app(scope, work.timed(receive), send)
 
 
 def _size(scope: Scope) -> int:

@@ -5,6 +5,7 @@ Owns: making keys, recognising them. Must not: keep a key, or log one.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import time
@@ -38,6 +39,7 @@ class Publishers:
         self._pool = pool
         self._clock = clock
         self._known: dict[bytes, tuple[float, Publisher]] = {}
+        self._asking: dict[bytes, asyncio.Task[Publisher]] = {}
 
     async def of(self, authorization: str | None) -> Publisher:
         """The publisher of an `Authorization` header. Raises `Rejected` (401)."""
@@ -47,8 +49,15 @@ class Publishers:
         hashed = keyhash(key)
         until, publisher = self._known.get(hashed, (0.0, None))
         if publisher is None or until < self._clock():
-            publisher = await self._look_up(hashed)
+            publisher = await asyncio.shield(self._asked(hashed))
         return publisher
+
+    def _asked(self, hashed: bytes) -> asyncio.Task[Publisher]:
+        """One look-up for everybody who comes meanwhile: hundreds would take every connection of the pool."""
+        if (task := self._asking.get(hashed)) is None:
+            task = self._asking[hashed] = asyncio.create_task(self._look_up(hashed))
+            task.add_done_callback(lambda _: self._asking.pop(hashed))
+        return task
 
     async def _look_up(self, hashed: bytes) -> Publisher:
         publisher = await store.by_key(self._pool, hashed)

@@ -9,6 +9,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from services.evidence.overload import (
+    LATE_LOOKS,
     LATEST_SECONDS,
     LOOK_SECONDS,
     MOST_BYTES,
@@ -17,7 +18,6 @@ from services.evidence.overload import (
     UNTOLD_BYTES,
     Load,
     Shedding,
-    lateness,
 )
 from tests.until import until
 
@@ -55,42 +55,52 @@ def test_so_many_bytes_and_no_more(clock: Clock) -> None:
     assert load.too_much() is None
 
 
-def test_old_work_shuts_the_door_and_a_slow_body_does_not(clock: Clock) -> None:
+async def test_old_work_shuts_the_door_and_a_slow_body_does_not(clock: Clock) -> None:
     load = Load(clock)
-    with load.request(1):
+
+    async def slow() -> Message:
         clock.now += 10 * OLDEST_SECONDS
+        load.look(clock.now)
         assert load.too_much() is None
-        with load.working():
-            clock.now += OLDEST_SECONDS / 2
-            with load.working():
-                assert load.too_much() is None
-                clock.now += OLDEST_SECONDS
-                assert load.too_much() == "oldest"
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    with load.request(1) as work:
+        await work.timed(slow)()
+        clock.now += OLDEST_SECONDS / 2
+        load.look(clock.now)
         assert load.too_much() is None
-
-
-async def test_a_loop_that_is_late_again_and_again_shuts_the_door_and_one_pause_does_not(clock: Clock) -> None:
-    load = Load(clock)
-    watch = asyncio.create_task(load.watch())
-
-    async def looked(late: float) -> None:
-        """Let one look pass that comes so late."""
-        await asyncio.sleep(0)
-        clock.now += LOOK_SECONDS + late
-        before = lateness._value.get()
-
-        async def again() -> bool:
-            return bool(lateness._value.get() != before)
-
-        await until(again, 10)
-
-    for late in (2, 3):
-        await looked(late * LATEST_SECONDS)
-        assert load.too_much() is None
-    await looked(4 * LATEST_SECONDS)
-    assert load.too_much() == "loop"
-    await looked(0.0)
+        with load.request(1):
+            clock.now += OLDEST_SECONDS
+            load.look(clock.now)
+            assert load.too_much() == "oldest"
     assert load.too_much() is None
+
+
+def test_a_loop_that_is_late_again_and_again_shuts_the_door_and_one_pause_does_not(clock: Clock) -> None:
+    load = Load(clock)
+
+    def looked(late: float) -> None:
+        clock.now += LOOK_SECONDS + late
+        load.look(due=clock.now - late)
+
+    for _ in range(LATE_LOOKS - 1):
+        looked(2 * LATEST_SECONDS)
+        assert load.too_much() is None
+    looked(2 * LATEST_SECONDS)
+    assert load.too_much() == "loop"
+    looked(0.0)
+    assert load.too_much() is None
+
+
+async def test_the_watch_looks_again_and_again() -> None:
+    load = Load()
+    watch = asyncio.create_task(load.watch())
+    with load.request(1):
+
+        async def seen() -> bool:
+            return load._oldest > 0
+
+        await until(seen, 10)
     watch.cancel()
 
 
