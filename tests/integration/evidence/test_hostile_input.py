@@ -55,9 +55,10 @@ EVENTS: dict[str, tuple[bytes, int, str, str | None]] = {
     "true as a number": (text(an_event(score=True)), 422, "invalid-field", "/data/score"),
     "true as an integer": (text(an_event(attempt=True)), 422, "invalid-field", "/data/attempt"),
     "1.0 as an integer": (text(an_event(attempt=1.0)), 422, "invalid-field", "/data/attempt"),
-    "an extra field": (text(an_event(comment=SECRET)), 422, "invalid-field", "/data/comment"),
+    # The name of a field that nobody knows is the sender's own words: what holds it is told.
+    "an extra field": (text(an_event(comment=SECRET)), 422, "invalid-field", "/data"),
     "an extra field of free text": (with_raw(f"{SECRET} did well", "1"), 422, "invalid-field", "/data"),
-    "an extra attribute": (text(an_event() | {"comment": SECRET}), 422, "invalid-field", "/comment"),
+    "an extra attribute": (text(an_event() | {"comment": SECRET}), 422, "invalid-field", ""),
     "a naive time": (text(an_event(time="2026-03-02T10:00:00")), 422, "invalid-field", "/time"),
     "a number as a time": (text(an_event(time="1700000000")), 422, "invalid-field", "/time"),
     "a year beyond all": (text(an_event(time="9999-12-31T23:59:59-14:00")), 422, "invalid-field", "/time"),
@@ -118,7 +119,7 @@ async def test_a_hostile_event_is_refused_alone_in_a_batch_and_in_lines(gateway:
     alone = await gateway.send(body)
     assert (alone.status_code, alone.headers["content-type"], alone.json()["code"]) == (status, PROBLEM_JSON, code), alone.text
     assert alone.json()["expected"]
-    assert pointer is None or alone.json()["pointer"] == pointer
+    assert pointer is None or alone.json().get("pointer", "") == pointer  # absent: the whole
     good = text(an_event(f"good beside {name}"))
     batch = await gateway.send(b"[" + good + b"," + body + b"," + good + b"]")
     lines = await gateway.send(body + b"\n" + good, content_type=LINES)
