@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 # Each worker starts its own Kafka and Postgres (about 1 GB), so more than four would fight for the disk they share.
 WORKERS ?= $(shell $(BIN)/python -c 'import os; print(max(1, min(4, os.cpu_count() or 1)))')
 # Seconds after which no further test is started: 35 minutes, less what setting up and linting take.
-BUDGET ?= 1800
+BUDGET ?= 1920
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup run test test-unit test-integration lint format contracts bench soak up status down reset clean
