@@ -14,7 +14,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 # Suite (a folder of tests, the longest match counts) -> minutes of one worker, on two busy cores. Their sum, over the
-# two workers of a two-core machine, must stay below the 30 minutes that setting up and linting leave.
+# two workers of a two-core machine, must stay below the 32 minutes that setting up and linting leave.
 BUDGETS = {
     "tests/unit": 3,
     "tests/contracts": 1,
@@ -28,6 +28,8 @@ BUDGETS = {
     "tests/integration/projection": 3,
     "tests/integration/scheduling": 3,
     "tests/integration/reporting": 4,
+    "tests/integration/corrections": 1,
+    "tests/integration/fuzz": 3,
     "tests/integration": 2,
     "tests/e2e": 15,
 }

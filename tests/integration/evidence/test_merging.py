@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from contracts.events import StudentMerged, StudentUnmerged
 from contracts.events.identities import MergeReason, UnmergeReason
 from contracts.topics import EVIDENCE_LOG
 from deploy.local.provision import create_topics
-from services.chassis.errors import Rejected
+from services.chassis.errors import Rejected, Transient
 from services.chassis.postgres import Connection
 from services.evidence import cli, office
 from services.evidence.admit import Key
@@ -195,8 +195,8 @@ async def test_sends_corrections_and_merges_at_once_leave_everything_with_whom_i
 
     async def merges() -> None:
         for _ in range(6):
-            await district.merging.merge(other, survivor, teacher, MERGED)
-            await district.merging.unmerge(other, teacher, UNMERGED)
+            await until_decided(lambda: district.merging.merge(other, survivor, teacher, MERGED))
+            await until_decided(lambda: district.merging.unmerge(other, teacher, UNMERGED))
 
     await asyncio.gather(*(sends(worker) for worker in range(4)), merges())
     while await district.look_at_held():
@@ -206,6 +206,16 @@ async def test_sends_corrections_and_merges_at_once_leave_everything_with_whom_i
     await every_event_is_with_whoever_its_identifier_led_to(district)
     stories = await district.story(other), await district.story(survivor)
     assert len(stories[0]) + len(stories[1]) == 120 and not stories[0] & stories[1]
+
+
+async def until_decided(decision: Callable[[], Awaitable[object]]) -> None:
+    """Give it again, as an operator does, when the database has too much to do: given again, it changes nothing."""
+    while True:
+        try:
+            await decision()
+            return
+        except Transient:
+            continue
 
 
 async def until_taken(district: District, body: object) -> None:
