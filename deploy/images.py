@@ -36,7 +36,8 @@ def _own_commands(project: str, folder: Path) -> str:
 
     def is_there(line: str) -> bool:
         named = re.fullmatch(r'[\w-]+ = "([\w.]+):\w+"', line)
-        return not named or (folder / named[1].replace(".", "/")).with_suffix(".py").exists()
+        module = folder / named[1].replace(".", "/") if named else folder
+        return module.is_dir() or module.with_suffix(".py").exists()  # a package, or a module
 
     return "\n".join(line for line in project.splitlines() if is_there(line)) + "\n"
 
