@@ -91,7 +91,7 @@ def test_nothing_that_is_committed_is_left_out_of_its_wheel(service: str, images
 
 @each_service
 def test_an_image_starts_with_nothing_else_present(service: str, images: dict[str, Path]) -> None:
-    python(images[service], f"import services.{service}.app, services.{service}.cli")
+    assert python(images[service], f"import services.{service}.app, services.{service}.cli; print('started')") == "started\n"
 
 
 @each_service
