@@ -18,7 +18,7 @@ from services.chassis.errors import Rejected
 from services.evidence.grants import Publisher
 from services.evidence.scorecards import Scorecard
 from services.evidence.store import kept, scorecards
-from services.evidence.store.kept import Wanted
+from services.evidence.store.kept import KeptRejection, Wanted
 
 MOST_AT_ONCE = 500
 
@@ -96,6 +96,19 @@ async def scorecards_of(pool: Any, publisher: str | None = None) -> list[Scoreca
     return [told(card) for card in await scorecards.read(pool, publisher)]
 
 
+def _told(it: KeptRejection) -> RejectionTold:
+    return RejectionTold(
+        number=it.number,
+        came=it.came,
+        source=it.source,
+        id=it.id,
+        code=it.code,
+        pointer=it.pointer,
+        expected=it.expected,
+        docs=docs_of(it.code),
+    )
+
+
 def routes(publisher: Callable[..., Awaitable[Publisher]]) -> APIRouter:
     """The addresses under `/v1/publishers/me`. `publisher` is the dependency that knows whose key a request bears."""
     router = APIRouter(prefix="/v1/publishers/me")
@@ -112,19 +125,7 @@ def routes(publisher: Callable[..., Awaitable[Publisher]]) -> APIRouter:
     ) -> Rejections:
         """What was refused of what this publisher sent, and why. Kept for 30 days, the last 10,000."""
         found = await kept.rejections(request.app.state.pool, Wanted(sender.name, code, since), after, limit)
-        told = [
-            RejectionTold(
-                number=it.number,
-                came=it.came,
-                source=it.source,
-                id=it.id,
-                code=it.code,
-                pointer=it.pointer,
-                expected=it.expected,
-                docs=docs_of(it.code),
-            )
-            for it in found
-        ]
+        told = [_told(it) for it in found]
         return Rejections(rejections=told, next=found[-1].number if len(found) == limit else None)
 
     @router.get("/rejections/{number}")
