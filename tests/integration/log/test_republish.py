@@ -16,7 +16,9 @@ from services.chassis.log import republish
 from services.chassis.log.feed import OutboxFeed
 from services.chassis.log.outbox import Outbox
 from services.chassis.log.relay import Relay
+from services.chassis.operators import let_operators_in
 from services.chassis.postgres import Pool, create_pool
+from services.chassis.settings import ServiceSettings
 from tests.integration.log.test_outbox import an_emission
 from tests.integration.log.topics import first_occurrences, outbox_by_partition, read_topic, running, the_topic_has, until
 from tests.stack import Stack
@@ -126,5 +128,6 @@ async def _publish_with_a_gap(it: Owner, records: list[bytes], gap: range) -> No
 
 def _client(it: Owner) -> httpx.AsyncClient:
     app = FastAPI()
+    let_operators_in(app, ServiceSettings(mode="local"))
     app.include_router(republish.routes(it.topic.name, lambda _: it.pool))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://owner")
