@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from deploy.local import jars
 from deploy.local.jars import LOCK, kafka_jars, read_lock, verify
@@ -42,12 +42,25 @@ def publish(bootstrap: str, topic: str, count: int, *, seconds: float = 60) -> i
 
 def read_all(bootstrap: str, topic: str) -> list[int]:
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "unused", "enable.auto.commit": False})
-    end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=30)[1]
+    ends: list[int] = []
+    until(lambda: _knows_its_end(consumer, topic, ends), 60, "no leader knows the end of the topic")
+    (end,) = ends
     consumer.assign([TopicPartition(topic, 0, 0)])
     records: list[int] = []
     until(lambda: _took(consumer, records) >= end, 60, "records are missing")
     consumer.close()
     return records
+
+
+def _knows_its_end(consumer: Consumer, topic: str, ends: list[int]) -> bool:
+    """Whether a leader tells the end now. One that has just been elected first has to hear from its followers (KIP-207)."""
+    try:
+        ends.append(consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=30)[1])
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.OFFSET_NOT_AVAILABLE:
+            raise
+        return False
+    return True
 
 
 def _took(consumer: Consumer, records: list[int]) -> int:
