@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from contracts.events import StudentMerged, StudentUnmerged
 from contracts.events.identities import MergeReason, UnmergeReason
 from contracts.topics import EVIDENCE_LOG
 from deploy.local.provision import create_topics
-from services.chassis.errors import Rejected, Transient
+from services.chassis.errors import Rejected
 from services.chassis.postgres import Connection
 from services.evidence import cli, office
 from services.evidence.admit import Key
@@ -34,6 +34,7 @@ from tests.integration.evidence.rosters import Roster
 from tests.integration.evidence.test_roster import imported
 from tests.integration.log.ledgers import the_ledger_holds
 from tests.stack import Stack
+from tests.until import until
 
 pytestmark = pytest.mark.stack
 
@@ -196,8 +197,8 @@ async def test_sends_corrections_and_merges_at_once_leave_everything_with_whom_i
 
     async def merges() -> None:
         for _ in range(6):
-            await until_decided(lambda: district.merging.merge(other, survivor, teacher, MERGED))
-            await until_decided(lambda: district.merging.unmerge(other, teacher, UNMERGED))
+            await district.merging.merge(other, survivor, teacher, MERGED)
+            await district.merging.unmerge(other, teacher, UNMERGED)
 
     await asyncio.gather(*(sends(worker) for worker in range(4)), merges())
     while await district.look_at_held():
@@ -209,20 +210,16 @@ async def test_sends_corrections_and_merges_at_once_leave_everything_with_whom_i
     assert len(stories[0]) + len(stories[1]) == 120 and not stories[0] & stories[1]
 
 
-async def until_decided(decision: Callable[[], Awaitable[object]]) -> None:
-    """Give it again, as an operator does, when the database has too much to do: given again, it changes nothing."""
-    while True:
-        try:
-            await decision()
-            return
-        except Transient:
-            continue
-
-
 async def until_taken(district: District, body: object) -> None:
-    """Send as a client does: again when the gateway cannot answer, as when people are merged faster than it can look."""
-    while (await district.send(body)).status_code == 503:
-        pass
+    """Send as a client does: again, after a pause, when the gateway cannot answer, as when people are merged faster than it can look.
+
+    The pause matters: client and gateway share an event loop here, and a refusal alone gives nobody else a turn.
+    """
+
+    async def taken() -> bool:
+        return (await district.send(body)).status_code != 503
+
+    await until(taken, 120)
 
 
 async def every_event_is_with_whoever_its_identifier_led_to(district: District) -> None:
