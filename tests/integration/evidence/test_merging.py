@@ -211,7 +211,7 @@ async def test_sends_corrections_and_merges_at_once_leave_everything_with_whom_i
 
 
 async def until_taken(district: District, body: object) -> None:
-    """Send as a client does: again, after a pause, when the gateway cannot answer, as when people are merged faster than it can look.
+    """Send as a client does: again, after a pause, when the gateway cannot answer, as when people are merged all the time.
 
     The pause matters: client and gateway share an event loop here, and a refusal alone gives nobody else a turn.
     """
